@@ -1,0 +1,56 @@
+{
+  "variables": { "napi%": "<!(node -p \"path.dirname(require.resolve('node-addon-api'))\")" },
+  "target_defaults": {
+    "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+    "sources": ["native/addon.cc", "native/groups.cc", "native/seats.cc"]
+  },
+  "targets": [
+    {
+      "target_name": "groupaffinity",
+      "conditions": [
+        ["OS=='linux'", {
+          "sources": [
+            "native/linux/affinity.cc",
+            "native/linux/processors.cc",
+            "native/linux/sysfs_text.cc",
+            "native/linux/threads.cc"
+          ]
+        }],
+        ["OS=='win'", {
+          "sources": [
+            "native/windows/affinity.cc",
+            "native/windows/processor_records.cc",
+            "native/windows/processors.cc",
+            "native/windows/threads.cc"
+          ],
+          "defines": ["_WIN32_WINNT=0x0A00", "NOMINMAX", "WIN32_LEAN_AND_MEAN"],
+          "include_dirs": ["<(napi)"],
+          "msvs_settings": {
+            "VCCLCompilerTool": {
+              "ExceptionHandling": 0,
+              "AdditionalOptions": ["/std:c++20", "/W4", "/WX", "/external:anglebrackets", "/external:W0"]
+            }
+          }
+        }, {
+          "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3", "-fno-omit-frame-pointer"],
+          "cflags_cc": [
+            "-std=c++20", "-O2", "-fno-exceptions", "-fvisibility=hidden",
+            "-Wall", "-Wextra", "-Wconversion", "-Werror", "-isystem", "<(napi)"
+          ]
+        }],
+        ["OS!='linux' and OS!='win'", {
+          "sources": [
+            "native/unsupported/affinity.cc",
+            "native/unsupported/processors.cc",
+            "native/unsupported/threads.cc"
+          ],
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+            "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+            "OTHER_CPLUSPLUSFLAGS": ["-isystem", "<(napi)"]
+          }
+        }]
+      ]
+    }
+  ]
+}

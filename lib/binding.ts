@@ -1,0 +1,159 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { markAsUntransferable } from 'node:worker_threads';
+import { AffinityError } from './errors.ts';
+
+/** native/platform.h, `Outcome`. */
+export const Outcome = {
+  done: 0,
+  trimmed: 1,
+  noneRunning: 2,
+  notAllowed: 3,
+  refused: 4,
+  notAProcessor: 5,
+  spansGroups: 6,
+  noGroups: 7,
+  unsupported: 8,
+  gone: 9,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+export interface NativeSupport {
+  platform: 'linux' | 'windows' | 'unsupported';
+  affinity: boolean;
+  spansGroups: boolean;
+  topology: boolean;
+  sysroot: boolean;
+  hardwareGroups: boolean;
+}
+
+/** A machine as the operating system tells it (native/platform.h, `Machine`). Sets are masks: CPU n is bit n. */
+export interface NativeMachine {
+  possible: bigint;
+  present: bigint;
+  online: bigint;
+  allowed: bigint;
+  isolated: bigint;
+  packages: { id: number | null; cpus: bigint }[];
+  cores: { package: number | null; id: number | null; cpus: bigint }[];
+  numaNodes: { id: number; cpus: bigint; capacity: bigint; distances: number[] }[];
+  caches: { level: number; type: 'data' | 'instruction' | 'unified'; bytes: number; cpus: bigint }[];
+  kinds: { efficiencyClass: number; cpus: bigint }[];
+  groups: { maximum: bigint; active: bigint }[];
+}
+
+/** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
+export interface Native {
+  readonly memory: ArrayBuffer;
+  /** Words in an affinity mask of this system. */
+  readonly maskWords: number;
+  /** in force ← the calling thread's set */
+  read(): Outcome;
+  /** the calling thread's set ← wanted; previous and in force are filled */
+  exchange(): Outcome;
+  /** the same for wanted mask and group; previous, previous mask and group are filled */
+  exchangeGroup(): Outcome;
+  /** the calling thread's set ← wanted, which an exchange gave as previous */
+  restore(): Outcome;
+  /** -1 where the platform can't tell */
+  currentCpu(): number;
+  support(): NativeSupport;
+  readMachine(sysroot: string): { outcome: Outcome; osError: number } & Partial<NativeMachine>;
+  formGroups(table: Uint32Array): Uint32Array;
+  groups(): Uint32Array | null;
+  addPlan(words: BigUint64Array, description: string): number;
+  takeSeat(plan: number): { outcome: Outcome; osError: number; seat: number; sharers: number };
+  seatSitters(plan: number): number[];
+  planDescription(plan: number): string;
+  currentThread(): number;
+}
+
+const require = createRequire(import.meta.url);
+const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function loadFailure(cause: unknown): AffinityError {
+  const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  return new AffinityError(
+    'ERR_AFFINITY_NO_BINARY',
+    [
+      'groupaffinity: its native addon did not load.',
+      `Found:  ${found}`,
+      `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
+      `To do:  build it from source: npx node-gyp rebuild --directory "${packageRoot}"`,
+      '        (needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
+    ].join('\n'),
+    { cause },
+  );
+}
+
+/** Stands in for an addon that did not load: importing works, and the first use says what is wrong. */
+function absent(failure: AffinityError): Native {
+  const fail = (): never => {
+    throw failure;
+  };
+  return {
+    memory: new ArrayBuffer(8 * 11),
+    maskWords: 1,
+    read: fail,
+    exchange: fail,
+    exchangeGroup: fail,
+    restore: fail,
+    currentCpu: fail,
+    support: () => ({ platform: 'unsupported', affinity: false, spansGroups: false, topology: false, sysroot: false, hardwareGroups: false }),
+    readMachine: fail,
+    formGroups: fail,
+    groups: fail,
+    addPlan: fail,
+    takeSeat: fail,
+    seatSitters: fail,
+    planDescription: fail,
+    currentThread: fail,
+  };
+}
+
+function isAddon(value: unknown): value is Native {
+  if (typeof value !== 'object' || value === null) return false;
+  const addon = value as Partial<Native>;
+  return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
+}
+
+function load(): { native: Native; failure: AffinityError | undefined } {
+  try {
+    const find = require('node-gyp-build') as (root: string) => unknown;
+    const addon = find(packageRoot);
+    if (!isAddon(addon)) throw new TypeError(`the .node file below ${packageRoot} is not groupaffinity's`);
+    return { native: addon, failure: undefined };
+  } catch (cause) {
+    const failure = loadFailure(cause);
+    return { native: absent(failure), failure };
+  }
+}
+
+const loaded = load();
+
+/** The addon of this thread's environment. */
+export const native: Native = loaded.native;
+/** Why the addon did not load, if it did not. */
+export const loadError: AffinityError | undefined = loaded.failure;
+
+// One array that C++ and TypeScript share. A transfer would take it away under the native pointer.
+markAsUntransferable(native.memory);
+
+const sets = 8 * 8;
+const setBytes = native.maskWords * 8;
+
+/** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
+export const operands = new BigUint64Array(native.memory, 0, 5);
+/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
+export const operands32 = new Uint32Array(native.memory, 0, 10);
+export const wantedMask = 0;
+export const previousMask = 2;
+export const wantedGroup = 2;
+export const previousGroup = 6;
+export const osError = 8;
+
+/** The CPU sets' operands: `native.maskWords` words each. */
+export const wanted = new BigUint64Array(native.memory, sets, native.maskWords);
+export const previous = new BigUint64Array(native.memory, sets + setBytes, native.maskWords);
+export const inForce = new BigUint64Array(native.memory, sets + 2 * setBytes, native.maskWords);

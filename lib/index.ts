@@ -1,0 +1,16 @@
+export { AffinityError, type AffinityErrorCode } from './errors.ts';
+export { CpuSet } from './machine/cpu-set.ts';
+export { support, type Support } from './machine/support.ts';
+export {
+  topology,
+  type Cache,
+  type Core,
+  type Cpus,
+  type Kind,
+  type NumaNode,
+  type Package,
+  type ProcessorGroup,
+  type Topology,
+} from './machine/topology.ts';
+export type { GroupMask, Where } from './machine/where.ts';
+export { affinity, allowedCpus, currentCpu, pin, withAffinity, type CurrentCpu, type Pin } from './threads/pin.ts';

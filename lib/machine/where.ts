@@ -1,0 +1,141 @@
+import { AffinityError, outOfRange, show, wrongType, type AffinityErrorCode } from '../errors.ts';
+import { cpusOf, formatCpuList, maskOf, parseCpuList } from './cpu-list.ts';
+import { CpuSet } from './cpu-set.ts';
+import { groupSize } from './groups.ts';
+import { processGroups, type GroupTable } from './group-table.ts';
+import { topology, type Topology } from './topology.ts';
+
+/** One group's processors: bit n of the mask is the group's processor n. */
+export interface GroupMask {
+  readonly group: number;
+  readonly mask: bigint;
+}
+
+/**
+ * How to say which CPUs:
+ *
+ * - `'0-3,8'`, `'0-10:2'`: CPUs by number, with a stride after a range
+ * - `'1:0xff'`, `{ group: 1, mask: 0xffn }`: processors of one group
+ * - `'group:1'`, `'numa:0'`, `'package:0'`: by the operating system's ids
+ * - `'core:2'`, `'l3:1'` (also `l1`, `l2`, `l4`): by place in the lists of `topology()`, counted from 0
+ * - each of these with a list: `'core:0-3'`, `'numa:0,2'`
+ * - a `CpuSet`, or CPU numbers: `[0, 1]`
+ *
+ * A CPU that does not exist is an error; one that exists but is offline is left out and reported; a set of which
+ * nothing is left is an error.
+ */
+export type Where = string | CpuSet | GroupMask | readonly number[];
+
+/** What `resolve` needs to know of a machine. */
+export interface Known {
+  readonly table: GroupTable;
+  /** Every CPU of every group. */
+  readonly known: bigint;
+  topology(): Topology;
+}
+
+const thisMachine: Known = {
+  get table() {
+    return processGroups().table;
+  },
+  get known() {
+    return processGroups().known;
+  },
+  topology,
+};
+
+const named = /^(group|numa|core|package|l[1-4]):(.*)$/;
+const groupMask = /^(\d+):(.*)$/;
+
+function unknown(code: AffinityErrorCode, what: string, ids: string, has: readonly number[]): AffinityError {
+  const sorted = [...new Set(has)].sort((a, b) => a - b);
+  return new AffinityError(code, `${what} ${ids} does not exist; this machine has ${sorted.length === 0 ? 'none' : formatCpuList(sorted)}`);
+}
+
+function place(kind: string, list: string, machine: Known): bigint {
+  const ids = cpusOf(parseCpuList(list));
+  if (ids.length === 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `'${kind}:' needs a number, as ${kind}:0`);
+  if (kind === 'group') {
+    const missing = ids.filter((id) => id >= machine.table.length);
+    if (missing.length > 0) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', formatCpuList(missing), [...machine.table.keys()]);
+    return maskOf(ids.flatMap((id) => (machine.table[id] ?? []).filter((cpu) => cpu !== undefined)));
+  }
+  const { numaNodes, cores, packages, caches } = machine.topology();
+  const pick = (code: AffinityErrorCode, what: string, items: readonly { id: number | null; cpus: CpuSet }[]): bigint => {
+    const missing = ids.filter((id) => !items.some((item) => item.id === id));
+    if (missing.length > 0)
+      throw unknown(
+        code,
+        what,
+        formatCpuList(missing),
+        items.flatMap(({ id }) => (id === null ? [] : [id])),
+      );
+    return items.reduce((mask, { id, cpus }) => (id !== null && ids.includes(id) ? mask | cpus.toMask() : mask), 0n);
+  };
+  const inOrder = (items: readonly { cpus: CpuSet }[]) => items.map(({ cpus }, id) => ({ id, cpus }));
+  switch (kind) {
+    case 'numa':
+      return pick('ERR_AFFINITY_UNKNOWN_NODE', 'NUMA node', numaNodes);
+    case 'package':
+      return pick('ERR_AFFINITY_UNKNOWN_PACKAGE', 'package', packages);
+    case 'core':
+      return pick('ERR_AFFINITY_UNKNOWN_CORE', 'core', inOrder(cores));
+    default: {
+      const level = Number(kind.slice(1));
+      return pick('ERR_AFFINITY_UNKNOWN_CACHE', `${kind} cache`, inOrder(caches.filter((cache) => cache.level === level && cache.type !== 'instruction')));
+    }
+  }
+}
+
+function inGroup({ group, mask }: GroupMask, machine: Known): bigint {
+  if (typeof mask !== 'bigint') throw wrongType(`a group's mask is a bigint, as 0xffn, not ${show(mask)}`);
+  if (typeof group !== 'number') throw wrongType(`a group is a number, not ${show(group)}`);
+  if (!Number.isInteger(group) || group < 0) throw outOfRange(`a group is a whole number from 0, not ${show(group)}`);
+  const cpus = machine.table[group];
+  if (cpus === undefined) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', `${group}`, [...machine.table.keys()]);
+  if (mask < 0n || mask >> BigInt(groupSize) !== 0n) throw outOfRange(`a group's mask has ${groupSize} bits, 0x${(mask < 0n ? -mask : mask).toString(16)} does not fit`);
+  return maskOf(
+    cpusOf(mask).map((bit) => {
+      const cpu = cpus[bit];
+      if (cpu === undefined)
+        throw unknown(
+          'ERR_AFFINITY_UNKNOWN_CPU',
+          'processor',
+          `${bit} of group ${group}`,
+          cpus.flatMap((known, number) => (known === undefined ? [] : [number])),
+        );
+      return cpu;
+    }),
+  );
+}
+
+function fromText(text: string, machine: Known): bigint {
+  const trimmed = text.trim();
+  const byName = named.exec(trimmed);
+  if (byName !== null) return place(byName[1] as string, byName[2] as string, machine);
+  const byMask = groupMask.exec(trimmed);
+  if (byMask === null) return parseCpuList(trimmed);
+  const hex = byMask[2] as string;
+  if (!/^0x[0-9a-f]+$/i.test(hex))
+    throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(text)}: a group's mask is written in hexadecimal, as ${byMask[1]}:0x3; a stride needs a range, as 0-10:2`);
+  return inGroup({ group: Number(byMask[1]), mask: BigInt(hex) }, machine);
+}
+
+/** The CPUs that `where` names, online or not; every one of them exists. */
+export function resolve(where: Where, machine: Known = thisMachine): CpuSet {
+  let set: CpuSet;
+  if (where instanceof CpuSet) set = where;
+  else if (typeof where === 'string') set = CpuSet.fromMask(fromText(where, machine));
+  else if (Array.isArray(where)) set = CpuSet.of(where as readonly number[]);
+  else if (typeof where === 'object' && where !== null && 'group' in where && 'mask' in where) set = CpuSet.fromMask(inGroup(where, machine));
+  else if (Number.isSafeInteger(where) && Number(where) >= 0)
+    throw wrongType(`${show(where)} is ambiguous: write '${show(where)}' or [${show(where)}] for CPU ${show(where)}, CpuSet.fromMask(${show(where)}n) for a mask of CPUs`);
+  else if (typeof where === 'bigint') throw wrongType(`${where}n is ambiguous: write CpuSet.fromMask(${where}n) for a mask of CPUs, { group: 0, mask: ${where}n } for processors of a group`);
+  else throw wrongType(`where is a text such as '0-3' or 'numa:0', a CpuSet, { group, mask } or CPU numbers, not ${show(where)}`);
+
+  const mask = set.toMask();
+  if (mask === 0n) throw new AffinityError('ERR_AFFINITY_EMPTY', `${show(typeof where === 'string' ? where : String(set))} names no CPU`);
+  const beyond = mask & ~machine.known;
+  if (beyond !== 0n) throw unknown('ERR_AFFINITY_UNKNOWN_CPU', 'CPU', formatCpuList(cpusOf(beyond)), cpusOf(machine.known));
+  return set;
+}

@@ -1,0 +1,50 @@
+import { wrongType, show } from '../errors.ts';
+
+/**
+ * STOR_GROUP_AFFINITY: one processor group and the processors meant in it ("STOR_GROUP_AFFINITY structure").
+ *
+ * Any values can be stored; the routines judge them and answer with a status.
+ */
+export class STOR_GROUP_AFFINITY {
+  /** Bit n is the group's processor n; 0n to 2n ** 64n - 1n. */
+  Mask: bigint;
+  /** USHORT */
+  Group: number;
+  /** Must be zero. */
+  Reserved: [number, number, number];
+
+  /** Set where a routine wrote this structure over a user affinity: what it wrote. */
+  #overUser: { mask: bigint; group: number } | undefined;
+
+  constructor({ Mask = 0n, Group = 0 }: { Mask?: bigint; Group?: number } = {}) {
+    this.Mask = Mask;
+    this.Group = Group;
+    this.Reserved = [0, 0, 0];
+  }
+
+  /** @internal What the C compiler would refuse for a PSTOR_GROUP_AFFINITY. */
+  static check(value: unknown, parameter: string): asserts value is STOR_GROUP_AFFINITY {
+    if (typeof value !== 'object' || value === null || !(#overUser in value)) throw wrongType(`${parameter} is a STOR_GROUP_AFFINITY, not ${show(value)}`);
+    if (typeof value.Mask !== 'bigint') throw wrongType(`${parameter}.Mask is a bigint, as 0xffn, not ${show(value.Mask)}`);
+    if (typeof value.Group !== 'number') throw wrongType(`${parameter}.Group is a number, not ${show(value.Group)}`);
+  }
+
+  /** @internal */
+  static fill(to: STOR_GROUP_AFFINITY, mask: bigint, group: number, overUser: boolean): void {
+    to.Mask = mask;
+    to.Group = group;
+    const reserved = to.Reserved;
+    if (!isZero(reserved)) to.Reserved = [0, 0, 0];
+    to.#overUser = overUser ? { mask, group } : undefined;
+  }
+
+  /** @internal True for a structure as a routine wrote it over a user affinity, unchanged since. */
+  static isOverUser(of: STOR_GROUP_AFFINITY): boolean {
+    return of.#overUser !== undefined && of.#overUser.mask === of.Mask && of.#overUser.group === of.Group;
+  }
+}
+
+/** True for a Reserved as the document wants it. */
+export function isZero(reserved: readonly unknown[]): boolean {
+  return Array.isArray(reserved) && reserved.length === 3 && reserved[0] === 0 && reserved[1] === 0 && reserved[2] === 0;
+}

@@ -1,0 +1,135 @@
+/**
+ * The calling thread's set of CPUs, in the two layers that Windows gives a thread: a user affinity, which `pin` sets,
+ * and a system affinity, which the StorPort routines set over it for a while ("KeSetSystemGroupAffinityThread").
+ * While a system affinity is active it alone is in force; changes of the user affinity wait below it.
+ */
+import { inForce, native, osError, operands32, Outcome, previous, wanted } from '../binding.ts';
+import { AffinityError, osDetails } from '../errors.ts';
+import { CpuSet } from '../machine/cpu-set.ts';
+import { readMachine } from '../machine/group-table.ts';
+
+const { exchange, read, restore } = native;
+const oneWord = native.maskWords === 1;
+
+/** A set that `restore` brings back bit for bit: one word where the system's masks have one, else all of them. */
+export type Exact = bigint | BigUint64Array;
+
+/** The operand `previous`, kept. */
+export function keepPrevious(): Exact {
+  return oneWord ? (previous[0] as bigint) : previous.slice();
+}
+
+function want(set: Exact): void {
+  if (typeof set === 'bigint') wanted[0] = set;
+  else wanted.set(set);
+}
+
+const layers: { system: boolean; user: Exact } = { system: false, user: 0n };
+
+/** True while a system affinity is in force. */
+export function systemActive(): boolean {
+  return layers.system;
+}
+
+/** A system affinity is in force from now on; `user` waits below it. */
+export function coverUser(user: Exact): void {
+  layers.system = true;
+  layers.user = user;
+}
+
+/** Ends the system affinity and brings the user affinity back, as it is by now. The thread is as it was on failure. */
+export function uncoverUser(): Outcome {
+  want(layers.user);
+  const outcome = restore();
+  if (outcome === Outcome.done) layers.system = false;
+  return outcome;
+}
+
+/** What became of a wanted set. */
+export interface InForce {
+  readonly cpus: CpuSet;
+  /** Wanted, but offline. */
+  readonly dropped: CpuSet;
+  /** For `giveBack`. */
+  readonly before: Exact;
+}
+
+function plural(set: CpuSet): string {
+  return set.size === 1 ? `CPU ${set} is` : `CPUs ${set} are`;
+}
+
+/** Why an exchange did not happen. */
+export function failure(outcome: Outcome, set: CpuSet, error = operands32[osError] as number): AffinityError {
+  const { platform } = native.support();
+  const details = osDetails(platform, error);
+  switch (outcome) {
+    case Outcome.noneRunning:
+      return new AffinityError('ERR_AFFINITY_OFFLINE', `${plural(set)} offline`, details);
+    case Outcome.notAllowed: {
+      const machine = readMachine('/');
+      const allowed = CpuSet.fromMask(machine.allowed);
+      const withheld = set.intersect(CpuSet.fromMask(machine.online)).minus(allowed);
+      return new AffinityError('ERR_AFFINITY_NOT_ALLOWED', `${plural(withheld.size > 0 ? withheld : set)} withheld from this process, which may use ${allowed}`, details);
+    }
+    case Outcome.spansGroups:
+      return new AffinityError('ERR_AFFINITY_SPANS_GROUPS', `CPUs ${set} lie in several processor groups; ${platform} keeps a thread inside one`, details);
+    case Outcome.unsupported:
+      return new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${platform}`, details);
+    default:
+      return new AffinityError('ERR_AFFINITY_REFUSED', `the operating system refused CPUs ${set} (error ${error})`, details);
+  }
+}
+
+/** What the kernel would make of a set, without asking it: for a user affinity that waits below a system one. */
+function foresee(set: CpuSet): CpuSet {
+  const machine = readMachine('/');
+  const running = set.intersect(CpuSet.fromMask(machine.online));
+  if (running.size === 0) throw failure(Outcome.noneRunning, set);
+  if (!running.isSubsetOf(CpuSet.fromMask(machine.allowed))) throw failure(Outcome.notAllowed, set);
+  return running;
+}
+
+function exactly(set: CpuSet): Exact {
+  set.writeTo(wanted);
+  return oneWord ? (wanted[0] as bigint) : wanted.slice();
+}
+
+/**
+ * Confines the calling thread to a set of CPUs that exist.
+ * @throws {AffinityError} The thread is as it was.
+ */
+export function confine(set: CpuSet): InForce {
+  operands32[osError] = 0;
+  if (layers.system) {
+    const cpus = foresee(set);
+    const before = layers.user;
+    layers.user = exactly(cpus);
+    return { cpus, dropped: set.minus(cpus), before };
+  }
+  if (!set.writeTo(wanted)) throw failure(Outcome.noneRunning, set);
+  const outcome = exchange();
+  if (outcome === Outcome.done) return { cpus: set, dropped: CpuSet.empty, before: keepPrevious() };
+  if (outcome !== Outcome.trimmed) throw failure(outcome, set);
+  const cpus = CpuSet.fromWords(inForce);
+  return { cpus, dropped: set.minus(cpus), before: keepPrevious() };
+}
+
+/** Brings back what `confine` found. */
+export function giveBack(before: Exact): void {
+  if (layers.system) {
+    layers.user = before;
+    return;
+  }
+  want(before);
+  operands32[osError] = 0;
+  const outcome = restore();
+  if (outcome !== Outcome.done) throw failure(outcome, typeof before === 'bigint' ? CpuSet.fromMask(before) : CpuSet.fromWords(before));
+}
+
+/** The CPUs that the calling thread may run on now. */
+export function readOwn(): CpuSet {
+  operands32[osError] = 0;
+  const outcome = read();
+  if (outcome !== Outcome.done) throw failure(outcome, CpuSet.empty);
+  return CpuSet.fromWords(inForce);
+}

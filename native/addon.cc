@@ -1,0 +1,305 @@
+// The door to JavaScript. Checks nothing that lib/ has checked and decides nothing: it moves values across.
+//
+// The affinity calls take no arguments and return a number: their operands lie in one array of 64-bit words that each
+// environment shares with its JavaScript (lib/binding.ts knows the layout). Nothing is allocated on that path.
+#include <napi.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "platform.h"
+#include "seats.h"
+
+namespace {
+
+using namespace groupaffinity;
+
+// Where each operand starts, in words. Groups and the error number are the first 32 bits of theirs.
+constexpr std::size_t kWantedMask = 0;
+constexpr std::size_t kWantedGroup = 1;
+constexpr std::size_t kPreviousMask = 2;
+constexpr std::size_t kPreviousGroup = 3;
+constexpr std::size_t kOsError = 4;
+constexpr std::size_t kSets = 8;
+
+struct Environment {
+  Word* words = nullptr;
+  std::span<Word> wanted, previous, in_force;
+  Napi::Reference<Napi::ArrayBuffer> owner;
+  bool seated = false;
+  std::uint32_t plan = 0;
+  std::uint32_t seat = 0;
+
+  Environment() = default;
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  // Runs when the thread's environment ends in any way, terminate() included.
+  ~Environment() { leave(); }
+
+  [[nodiscard]] std::uint32_t number(std::size_t word) const noexcept {
+    std::uint32_t value = 0;
+    std::memcpy(&value, words + word, sizeof value);
+    return value;
+  }
+  void number(std::size_t word, std::uint32_t value) noexcept { std::memcpy(words + word, &value, sizeof value); }
+
+  void leave() noexcept {
+    if (seated) leave_seat(plan, seat);
+    seated = false;
+  }
+};
+
+// ---- the affinity calls, in raw Node-API ----------------------------------------------------------------------------
+
+Environment& environment_of(napi_env env, napi_callback_info info) noexcept {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  return *static_cast<Environment*>(data);
+}
+
+napi_value number(napi_env env, std::int32_t value) noexcept {
+  napi_value result = nullptr;
+  napi_create_int32(env, value, &result);
+  return result;
+}
+
+napi_value answer(napi_env env, Environment& here, const Result& result) noexcept {
+  if (result.outcome != Outcome::done) here.number(kOsError, result.os_error);
+  return number(env, static_cast<std::int32_t>(result.outcome));
+}
+
+napi_value read(napi_env env, napi_callback_info info) noexcept {
+  Environment& here = environment_of(env, info);
+  return answer(env, here, read_affinity(here.in_force));
+}
+
+napi_value exchange(napi_env env, napi_callback_info info) noexcept {
+  Environment& here = environment_of(env, info);
+  return answer(env, here, exchange_affinity(here.wanted, here.previous, here.in_force));
+}
+
+napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
+  Environment& here = environment_of(env, info);
+  const GroupMask wanted{here.number(kWantedGroup), here.words[kWantedMask]};
+  GroupMask slice;
+  const Result result = exchange_group_affinity(wanted, slice, here.previous);
+  here.words[kPreviousMask] = slice.mask;
+  here.number(kPreviousGroup, slice.group);
+  return answer(env, here, result);
+}
+
+napi_value restore(napi_env env, napi_callback_info info) noexcept {
+  Environment& here = environment_of(env, info);
+  return answer(env, here, restore_affinity(here.wanted));
+}
+
+napi_value current(napi_env env, napi_callback_info) noexcept {
+  const std::uint32_t cpu = current_cpu();
+  return number(env, cpu == kNoCpu ? -1 : static_cast<std::int32_t>(cpu));
+}
+
+// ---- everything else ------------------------------------------------------------------------------------------------
+
+Napi::Value bits(Napi::Env env, const std::vector<Word>& words) {
+  std::size_t count = words.size();
+  while (count > 0 && words[count - 1] == 0) --count;
+  return count == 0 ? Napi::BigInt::New(env, Word{0}) : Napi::BigInt::New(env, 0, count, words.data());
+}
+
+Napi::Value bits(Napi::Env env, const CpuSet& cpus) { return bits(env, cpus.words()); }
+
+Napi::Value optional_id(Napi::Env env, const std::optional<std::int64_t>& id) {
+  return id ? Napi::Value(Napi::Number::New(env, static_cast<double>(*id))) : Napi::Value(env.Null());
+}
+
+template <typename Items, typename Build>
+Napi::Array list(Napi::Env env, const Items& items, Build build) {
+  Napi::Array array = Napi::Array::New(env, items.size());
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    Napi::Object object = Napi::Object::New(env);
+    build(object, items[i]);
+    array.Set(i, object);
+  }
+  return array;
+}
+
+Napi::Value describe_support(const Napi::CallbackInfo& info) {
+  const Support can = support();
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("platform", can.platform);
+  object.Set("affinity", can.affinity);
+  object.Set("spansGroups", can.spans_groups);
+  object.Set("topology", can.topology);
+  object.Set("sysroot", can.sysroot);
+  object.Set("hardwareGroups", can.hardware_groups);
+  return object;
+}
+
+const char* cache_type(CacheType type) noexcept {
+  switch (type) {
+    case CacheType::data: return "data";
+    case CacheType::instruction: return "instruction";
+    case CacheType::unified: return "unified";
+  }
+  return "unified";
+}
+
+// readMachine(sysroot): the machine, or { outcome, osError } where there is none.
+Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Machine machine;
+  const Result result = read_machine(info[0].As<Napi::String>().Utf8Value(), machine);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  if (result.outcome != Outcome::done) return object;
+  object.Set("possible", bits(env, machine.possible));
+  object.Set("present", bits(env, machine.present));
+  object.Set("online", bits(env, machine.online));
+  object.Set("allowed", bits(env, machine.allowed));
+  object.Set("isolated", bits(env, machine.isolated));
+  object.Set("packages", list(env, machine.packages, [&](Napi::Object& to, const Package& package) {
+    to.Set("id", optional_id(env, package.id));
+    to.Set("cpus", bits(env, package.cpus));
+  }));
+  object.Set("cores", list(env, machine.cores, [&](Napi::Object& to, const Core& core) {
+    to.Set("package", optional_id(env, core.package));
+    to.Set("id", optional_id(env, core.id));
+    to.Set("cpus", bits(env, core.cpus));
+  }));
+  object.Set("numaNodes", list(env, machine.numa_nodes, [&](Napi::Object& to, const NumaNode& node) {
+    to.Set("id", node.id);
+    to.Set("cpus", bits(env, node.cpus));
+    to.Set("capacity", bits(env, node.capacity));
+    Napi::Array distances = Napi::Array::New(env, node.distances.size());
+    for (std::uint32_t i = 0; i < node.distances.size(); ++i) distances.Set(i, node.distances[i]);
+    to.Set("distances", distances);
+  }));
+  object.Set("caches", list(env, machine.caches, [&](Napi::Object& to, const Cache& cache) {
+    to.Set("level", cache.level);
+    to.Set("type", cache_type(cache.type));
+    to.Set("bytes", static_cast<double>(cache.bytes));
+    to.Set("cpus", bits(env, cache.cpus));
+  }));
+  object.Set("kinds", list(env, machine.kinds, [&](Napi::Object& to, const Kind& kind) {
+    to.Set("efficiencyClass", kind.efficiency_class);
+    to.Set("cpus", bits(env, kind.cpus));
+  }));
+  object.Set("groups", list(env, machine.groups, [&](Napi::Object& to, const HardwareGroup& group) {
+    to.Set("maximum", bits(env, std::vector<Word>{group.maximum}));
+    to.Set("active", bits(env, std::vector<Word>{group.active}));
+  }));
+  return object;
+}
+
+Napi::Value group_table(Napi::Env env, const Groups& formed) {
+  const std::vector<std::uint32_t> cpus = formed.table();
+  Napi::Uint32Array table = Napi::Uint32Array::New(env, cpus.size());
+  std::ranges::copy(cpus, table.Data());
+  return table;
+}
+
+// formGroups(table): the table in force, which is another thread's where that came first.
+Napi::Value form_groups_from(const Napi::CallbackInfo& info) {
+  const auto table = info[0].As<Napi::Uint32Array>();
+  return group_table(info.Env(), form_groups({table.Data(), table.ElementLength()}));
+}
+
+// groups(): the table in force, or null.
+Napi::Value formed_groups(const Napi::CallbackInfo& info) {
+  const Groups* const formed = groups();
+  return formed == nullptr ? info.Env().Null() : group_table(info.Env(), *formed);
+}
+
+// addPlan(words, description): the plan's number. `words` is a BigUint64Array, maskWords a seat.
+Napi::Value add_plan_from(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  std::vector<Word> copy(words.Data(), words.Data() + words.ElementLength());
+  return Napi::Number::New(info.Env(), add_plan(std::move(copy), mask_words(), info[1].As<Napi::String>().Utf8Value()));
+}
+
+// takeSeat(plan): sits the calling thread down and confines it; the seat is free again when the environment ends.
+// Answers { outcome, osError, seat, sharers }; the outcome `gone` means that there is no such plan.
+Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& here = *static_cast<Environment*>(info.Data());
+  Napi::Object object = Napi::Object::New(env);
+  here.leave();
+  SeatTaken taken;
+  const std::uint32_t plan = info[0].As<Napi::Number>().Uint32Value();
+  Result result{Outcome::gone, 0};
+  if (take_seat(plan, taken)) {
+    here.plan = plan;
+    here.seat = taken.seat;
+    here.seated = true;
+    result = exchange_affinity(taken.words, here.previous, here.in_force);
+  }
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  object.Set("seat", taken.seat);
+  object.Set("sharers", taken.sharers);
+  return object;
+}
+
+// seatSitters(plan): how many sit on each seat now.
+Napi::Value sitters_of(const Napi::CallbackInfo& info) {
+  const std::vector<std::uint32_t> sitters = seat_sitters(info[0].As<Napi::Number>().Uint32Value());
+  Napi::Array array = Napi::Array::New(info.Env(), sitters.size());
+  for (std::uint32_t i = 0; i < sitters.size(); ++i) array.Set(i, sitters[i]);
+  return array;
+}
+
+Napi::Value description_of(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), plan_description(info[0].As<Napi::Number>().Uint32Value()));
+}
+
+Napi::Value thread_number(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(current_thread()));
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  auto* const here = new Environment;
+  env.SetInstanceData(here);
+
+  const std::size_t size = mask_words();
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, (kSets + 3 * size) * sizeof(Word));
+  here->owner = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
+  here->words = static_cast<Word*>(buffer.Data());
+  const std::span<Word> sets(here->words + kSets, 3 * size);
+  std::ranges::fill(std::span(here->words, kSets + 3 * size), Word{0});
+  here->wanted = sets.subspan(0, size);
+  here->previous = sets.subspan(size, size);
+  here->in_force = sets.subspan(2 * size, size);
+  exports.Set("memory", buffer);
+  exports.Set("maskWords", static_cast<double>(size));
+
+  const auto raw = [&](const char* name, napi_callback call) {
+    napi_value function = nullptr;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, here, &function) == napi_ok) exports.Set(name, Napi::Value(env, function));
+  };
+  raw("read", read);
+  raw("exchange", exchange);
+  raw("exchangeGroup", exchange_group);
+  raw("restore", restore);
+  raw("currentCpu", current);
+
+  const auto named = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, call, name, here));
+  };
+  named("support", describe_support);
+  named("readMachine", read_machine_at);
+  named("formGroups", form_groups_from);
+  named("groups", formed_groups);
+  named("addPlan", add_plan_from);
+  named("takeSeat", take_seat_in);
+  named("seatSitters", sitters_of);
+  named("planDescription", description_of);
+  named("currentThread", thread_number);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(groupaffinity, initialize)

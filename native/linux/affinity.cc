@@ -1,0 +1,233 @@
+// sched_setaffinity(2) and sched_getaffinity(2) on the calling thread, always addressed as thread 0: sandboxes allow
+// nothing else. Raw system calls, because glibc's wrappers fix the mask at 1,024 CPUs.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <string_view>
+
+#include "../platform.h"
+#include "sysfs_text.h"
+
+namespace groupaffinity {
+namespace {
+
+using Words = std::span<Word>;
+using ConstWords = std::span<const Word>;
+
+// The kernel accepts a mask that covers nr_cpu_ids, in whole words, and returns EINVAL for a shorter one.
+std::size_t probe_mask_words() noexcept {
+  std::vector<Word> words;
+  for (std::size_t count = 1; count <= kMaxCpus / kWordBits; count *= 2) {
+    words.assign(count, 0);
+    const long bytes = syscall(SYS_sched_getaffinity, 0, count * sizeof(Word), words.data());
+    if (bytes > 0) return count;
+    if (errno != EINVAL) break;
+  }
+  return 1;
+}
+
+std::uint32_t get(Words words) noexcept {
+  const long bytes = syscall(SYS_sched_getaffinity, 0, words.size_bytes(), words.data());
+  if (bytes < 0) return static_cast<std::uint32_t>(errno);
+  // The kernel writes its own mask's size, which may be less.
+  for (std::size_t i = static_cast<std::size_t>(bytes) / sizeof(Word); i < words.size(); ++i) words[i] = 0;
+  return 0;
+}
+
+std::uint32_t set(ConstWords words) noexcept {
+  return syscall(SYS_sched_setaffinity, 0, words.size_bytes(), words.data()) == 0 ? 0 : static_cast<std::uint32_t>(errno);
+}
+
+bool equal(ConstWords a, ConstWords b) noexcept { return std::ranges::equal(a, b); }
+
+bool subset(ConstWords part, ConstWords whole) noexcept {
+  for (std::size_t i = 0; i < part.size(); ++i)
+    if ((part[i] & ~whole[i]) != 0) return false;
+  return true;
+}
+
+bool single(ConstWords words) noexcept {
+  int bits = 0;
+  for (const Word word : words) bits += std::popcount(word);
+  return bits == 1;
+}
+
+// A whole small file of /sys or /proc; cut at the buffer's end.
+std::string_view slurp(const char* path, std::span<char> buffer) noexcept {
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  std::size_t length = 0;
+  while (length < buffer.size()) {
+    const ssize_t bytes = read(file, buffer.data() + length, buffer.size() - length);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) break;
+    length += static_cast<std::size_t>(bytes);
+  }
+  close(file);
+  return {buffer.data(), length};
+}
+
+// False where /sys can't be read: then nobody knows.
+bool running_cpus(Words words) noexcept {
+  std::array<char, 16384> buffer;
+  CpuSet online;
+  if (!parse_cpulist(slurp("/sys/devices/system/cpu/online", buffer), online) || online.empty()) return false;
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = i < online.words().size() ? online.words()[i] : 0;
+  return true;
+}
+
+// sched_getaffinity() hides the CPUs of a thread's set that are offline; /proc shows them (proc(5), Cpus_allowed), and
+// only that can be given back bit for bit.
+bool exact_from_proc(Words words) noexcept {
+  std::array<char, 32768> buffer;
+  const std::string_view status = slurp("/proc/thread-self/status", buffer);
+  const auto field = status_field(status, "Cpus_allowed");
+  CpuSet cpus;
+  if (!field || !parse_cpumask(*field, cpus) || cpus.empty()) return false;
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = i < cpus.words().size() ? cpus.words()[i] : 0;
+  return true;
+}
+
+// What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
+// the system call, and a program that pins in a loop goes back and forth between two sets.
+struct Known {
+  std::vector<Word> view;   // what sched_getaffinity() says
+  std::vector<Word> exact;  // what sched_setaffinity() must be given to bring it back
+};
+struct ThreadMemory {
+  Known wide;     // last learned from /proc
+  Known narrow;   // last set here
+  std::vector<Word> view, scratch, running;
+
+  ThreadMemory() {
+    for (auto* words : {&wide.view, &wide.exact, &narrow.view, &narrow.exact, &view, &scratch, &running})
+      words->resize(mask_words());
+  }
+};
+
+ThreadMemory& memory() noexcept {
+  thread_local ThreadMemory own;
+  return own;
+}
+
+void remember(Known& known, ConstWords view, ConstWords exact) noexcept {
+  std::ranges::copy(view, known.view.begin());
+  std::ranges::copy(exact, known.exact.begin());
+}
+
+ConstWords exact_of(ThreadMemory& mine, ConstWords view) noexcept {
+  if (equal(mine.narrow.view, view)) return mine.narrow.exact;
+  if (equal(mine.wide.view, view)) return mine.wide.exact;
+  std::ranges::copy(view, mine.wide.view.begin());
+  if (!exact_from_proc(mine.wide.exact) || !subset(view, mine.wide.exact)) std::ranges::copy(view, mine.wide.exact.begin());
+  return mine.wide.exact;
+}
+
+Result failure(std::uint32_t error) noexcept {
+  return {error == ENOSYS ? Outcome::unsupported : Outcome::refused, error};
+}
+
+// EINVAL: no CPU of `wanted` is both running and in the thread's cpuset.
+Result classify_refusal(ConstWords wanted, std::uint32_t error) noexcept {
+  if (error != EINVAL) return failure(error);
+  ThreadMemory& mine = memory();
+  if (running_cpus(mine.running)) {
+    Word any = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) any |= wanted[i] & mine.running[i];
+    if (any == 0) return {Outcome::none_running, error};
+  }
+  return {Outcome::not_allowed, error};
+}
+
+// After a set that asked for more than was known to be running: the kernel drops offline and forbidden CPUs without
+// a word. Offline ones are dropped for good, so that one that returns does not widen the set behind everyone's back;
+// for forbidden ones the set is undone.
+Result settle(ConstWords wanted, ConstWords exact, Words in_force) noexcept {
+  if (const std::uint32_t error = get(in_force); error != 0) return failure(error);
+  if (equal(in_force, wanted)) return {};
+  ThreadMemory& mine = memory();
+  bool only_offline = running_cpus(mine.running);
+  for (std::size_t i = 0; i < wanted.size() && only_offline; ++i)
+    only_offline = (wanted[i] & mine.running[i] & ~in_force[i]) == 0;
+  if (only_offline) {
+    const std::uint32_t error = set(in_force);
+    if (error == 0) return {Outcome::trimmed, 0};
+  }
+  static_cast<void>(set(exact));
+  return {Outcome::not_allowed, EINVAL};
+}
+
+// mine.view holds what sched_getaffinity() just said.
+Result exchange_from_view(ThreadMemory& mine, ConstWords wanted, Words previous, Words in_force) noexcept {
+  std::ranges::copy(exact_of(mine, mine.view), previous.begin());
+  if (const std::uint32_t error = set(wanted); error != 0) return classify_refusal(wanted, error);
+  Result result;
+  // A part of what was in force is running and allowed; one CPU alone is, or the kernel had refused.
+  if (subset(wanted, mine.view) || single(wanted)) {
+    std::ranges::copy(wanted, in_force.begin());
+  } else {
+    result = settle(wanted, previous, in_force);
+    if (result.outcome != Outcome::done && result.outcome != Outcome::trimmed) return result;
+  }
+  remember(mine.narrow, in_force, in_force);
+  return result;
+}
+
+}  // namespace
+
+Support support() noexcept {
+  return {.platform = "linux", .affinity = true, .spans_groups = true, .topology = true, .sysroot = true, .hardware_groups = false};
+}
+
+std::size_t mask_words() noexcept {
+  static const std::size_t words = probe_mask_words();
+  return words;
+}
+
+Result read_affinity(Words words) noexcept {
+  const std::uint32_t error = get(words);
+  return error == 0 ? Result{} : failure(error);
+}
+
+Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {
+  ThreadMemory& mine = memory();
+  if (const std::uint32_t error = get(mine.view); error != 0) return failure(error);
+  return exchange_from_view(mine, wanted, previous, in_force);
+}
+
+Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, Words previous) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  if (wanted.mask == 0 || (wanted.mask & ~formed->maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
+  ThreadMemory& mine = memory();
+  // A CPU beyond the kernel's masks exists in no machine that this kernel runs.
+  if (!formed->scatter(wanted, mine.scratch)) return {Outcome::none_running, 0};
+  if (const std::uint32_t error = get(mine.view); error != 0) return failure(error);
+  previous_slice = formed->slice(mine.view, current_cpu());
+  std::array<Word, kMaxCpus / kWordBits> in_force;
+  return exchange_from_view(mine, mine.scratch, previous, Words(in_force).first(mine.view.size()));
+}
+
+Result restore_affinity(ConstWords previous) noexcept {
+  const std::uint32_t error = set(previous);
+  if (error != 0) return classify_refusal(previous, error);
+  ThreadMemory& mine = memory();
+  if (equal(mine.wide.exact, previous))
+    remember(mine.narrow, mine.wide.view, previous);
+  else
+    remember(mine.narrow, previous, previous);
+  return {};
+}
+
+std::uint32_t current_cpu() noexcept {
+  const int cpu = sched_getcpu();
+  return cpu < 0 ? kNoCpu : static_cast<std::uint32_t>(cpu);
+}
+
+}  // namespace groupaffinity

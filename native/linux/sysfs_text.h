@@ -1,0 +1,58 @@
+// The texts of /sys and /proc, decoded. Pure functions: a test feeds them recordings, a fuzzer feeds them damage.
+// Spaces, newlines and NUL bytes around a value are not part of it. A damaged text yields nothing, and no text costs
+// more than its length plus kMaxCpus steps.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../platform.h"
+
+namespace groupaffinity {
+
+// "0-3,8", also with strides: "0-10:2" is every second, "0-10:2/4" the first two of every four. An empty text is an
+// empty set. False and an empty set where damaged.
+[[nodiscard]] bool parse_cpulist(std::string_view text, CpuSet& cpus);
+
+// "ff,ffffffff": 32-bit words, the lowest last; the first may be shorter or, without commas, longer. False and an
+// empty set where damaged.
+[[nodiscard]] bool parse_cpumask(std::string_view text, CpuSet& cpus);
+
+[[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text);
+
+// Nothing for a negative number: the kernel's way to say that it has none.
+[[nodiscard]] std::optional<std::int64_t> parse_id(std::string_view text);
+
+// Bytes of "512K" or "8M"; 0 where the kernel doesn't know.
+[[nodiscard]] std::uint64_t parse_size(std::string_view text);
+
+[[nodiscard]] std::optional<CacheType> parse_cache_type(std::string_view text);
+
+// A row of the distance table; empty where damaged.
+[[nodiscard]] std::vector<std::uint32_t> parse_distances(std::string_view text);
+
+// 12 of the directory name "cpu12" for the prefix "cpu"; nothing for "cpufreq".
+[[nodiscard]] std::optional<std::uint32_t> number_after(std::string_view prefix, std::string_view name);
+
+// The value of the line "Name:\tvalue" in /proc/PID/status.
+[[nodiscard]] std::optional<std::string_view> status_field(std::string_view status, std::string_view name);
+
+// Which cgroup a process is in, as /proc/PID/cgroup tells it: absolute paths, empty where there is none.
+struct CgroupPaths {
+  std::string cpuset;   // in the version 1 hierarchy that has the cpuset controller
+  std::string unified;  // in the version 2 hierarchy
+};
+[[nodiscard]] CgroupPaths parse_cgroup_paths(std::string_view text);
+
+// Where /proc/mounts says that cpusets are, empty where nowhere.
+struct CpusetMounts {
+  std::string cpuset;     // a version 1 hierarchy with the cpuset controller, or the older cpuset file system
+  bool noprefix = false;  // ... whose files lack the "cpuset." in their names
+  std::string unified;
+};
+[[nodiscard]] CpusetMounts parse_cpuset_mounts(std::string_view text);
+
+}  // namespace groupaffinity

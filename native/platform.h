@@ -1,0 +1,131 @@
+// The seam: what every platform answers. Values only; no type of an operating system crosses it.
+// Each platform folder implements all of it; the build files choose the folder.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cpu_set.h"
+#include "groups.h"
+
+namespace groupaffinity {
+
+// ---- affinity.cc: where the calling thread may run -----------------------------------------------------------------
+
+// The numbers are shared with lib/binding.ts.
+enum class Outcome : std::int32_t {
+  done = 0,
+  trimmed = 1,        // done, without the wanted CPUs that are not running now
+  none_running = 2,   // every wanted CPU is offline; nothing changed
+  not_allowed = 3,    // the OS withholds a wanted CPU that is running (cpuset, job, process affinity); nothing changed
+  refused = 4,        // the OS said no for another reason (see os_error); nothing changed
+  not_a_processor = 5,  // the group does not exist, or a bit beyond its processors, or no bit at all; nothing changed
+  spans_groups = 6,   // this OS keeps a thread inside one group; nothing changed
+  no_groups = 7,      // form_groups() has not run
+  unsupported = 8,    // this platform has no such call
+  gone = 9,           // that thread has ended or never was
+};
+
+struct Result {
+  Outcome outcome = Outcome::done;
+  std::uint32_t os_error = 0;  // errno, or GetLastError(); 0 where the OS was not asked
+};
+
+// What a platform can do; known without trying.
+struct Support {
+  const char* platform;     // "linux", "windows", "unsupported"
+  bool affinity;            // set and read the calling thread's set
+  bool spans_groups;        // a set may hold CPUs of several groups
+  bool topology;            // read_machine() answers
+  bool sysroot;             // ... for another root as well
+  bool hardware_groups;     // the OS itself has processor groups (else they are formed from the topology)
+};
+[[nodiscard]] Support support() noexcept;
+
+// Words in an affinity mask of this system, found once: every `words` below has exactly this many.
+[[nodiscard]] std::size_t mask_words() noexcept;
+
+// The CPUs the calling thread may run on now: those of its set that are running.
+[[nodiscard]] Result read_affinity(std::span<Word> words) noexcept;
+
+// Confines the calling thread to the CPUs of `wanted` that are running now, and has it there on return.
+// `previous` receives what restore_affinity() needs to bring back the thread's set bit for bit: it may hold CPUs that
+// are not running, and all of a set that spans groups. `in_force`: what the thread has now; written on `done` and
+// `trimmed` only. On every other outcome the thread is as it was.
+[[nodiscard]] Result exchange_affinity(std::span<const Word> wanted, std::span<Word> previous, std::span<Word> in_force) noexcept;
+
+// The same in one group's terms: the path of StorPortSetSystemGroupAffinityThread. `previous_slice`: the part of the
+// previous set in the group where the thread was running.
+[[nodiscard]] Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, std::span<Word> previous) noexcept;
+
+// Gives the calling thread a set that exchange_affinity() returned as `previous`.
+[[nodiscard]] Result restore_affinity(std::span<const Word> previous) noexcept;
+
+// The CPU that the calling thread is running on; kNoCpu where the platform can't tell, or has groups not formed yet.
+[[nodiscard]] std::uint32_t current_cpu() noexcept;
+
+// ---- threads.cc: other threads of this process ---------------------------------------------------------------------
+
+// The number the OS knows the calling thread by (gettid, GetCurrentThreadId); 0 where there is none.
+[[nodiscard]] std::uint64_t current_thread() noexcept;
+
+// ---- processors.cc: what the machine is ----------------------------------------------------------------------------
+
+// Every set below but `possible`, `present` and the groups' masks holds running (online) CPUs only, save where said.
+struct Package {
+  std::optional<std::int64_t> id;  // absent where the OS has none
+  CpuSet cpus;
+};
+struct Core {
+  std::optional<std::int64_t> package;
+  std::optional<std::int64_t> id;  // not unique
+  CpuSet cpus;
+};
+struct NumaNode {
+  std::uint32_t id = 0;
+  CpuSet cpus;                            // empty: memory only
+  CpuSet capacity;                        // with its CPUs that are present but offline, where the OS tells
+  std::vector<std::uint32_t> distances;   // to each node in the order of `numa_nodes`; empty where unknown
+};
+enum class CacheType { data, instruction, unified };
+struct Cache {
+  std::uint32_t level = 0;
+  CacheType type = CacheType::unified;
+  std::uint64_t bytes = 0;  // 0: unknown
+  CpuSet cpus;
+};
+// CPUs of one efficiency class: 0 is the most efficient and slowest, higher classes are faster.
+struct Kind {
+  std::uint32_t efficiency_class = 0;
+  CpuSet cpus;
+};
+struct HardwareGroup {
+  Word maximum = 0;
+  Word active = 0;
+};
+
+struct Machine {
+  CpuSet possible;
+  CpuSet present;
+  CpuSet online;
+  CpuSet allowed;   // what the process may use (cpuset, cgroup, job); a part of `online`
+  CpuSet isolated;  // kept free of the scheduler's balancing (isolcpus=); a part of `online`
+  std::vector<Package> packages;
+  std::vector<Core> cores;
+  std::vector<NumaNode> numa_nodes;
+  std::vector<Cache> caches;
+  std::vector<Kind> kinds;
+  // Empty where the OS has no groups of its own. CPU numbers run through the groups in order, over `maximum`: the CPU
+  // of a group's first bit is the number of processors in all groups before it.
+  std::vector<HardwareGroup> groups;
+};
+
+// Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
+// machine without one online CPU is: `refused`.
+[[nodiscard]] Result read_machine(const std::string& sysroot, Machine& machine);
+
+}  // namespace groupaffinity

@@ -43,6 +43,16 @@ export interface NativeMachine {
   groups: { maximum: bigint; active: bigint }[];
 }
 
+/** What the operating system tells of a thread without its help; null where this one does not tell. */
+export interface ThreadState {
+  /** Offline CPUs of its set included, where the operating system shows them. */
+  allowed: bigint;
+  lastCpu: number | null;
+  voluntarySwitches: number | null;
+  involuntarySwitches: number | null;
+  migrations: number | null;
+}
+
 /** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
 export interface Native {
   readonly memory: ArrayBuffer;
@@ -67,6 +77,7 @@ export interface Native {
   seatSitters(plan: number): number[];
   planDescription(plan: number): string;
   currentThread(): number;
+  readThread(thread: number): ThreadState | null;
 }
 
 const require = createRequire(import.meta.url);
@@ -109,6 +120,7 @@ function absent(failure: AffinityError): Native {
     seatSitters: fail,
     planDescription: fail,
     currentThread: fail,
+    readThread: fail,
   };
 }
 

@@ -201,6 +201,25 @@ Napi::Value group_table(Napi::Env env, const Groups& formed) {
   return table;
 }
 
+// readThread(thread): what the OS tells of a thread of this process; null where it is none, or has ended.
+Napi::Value read_thread_by(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  ThreadState state;
+  const double thread = info[0].As<Napi::Number>().DoubleValue();
+  const Result result = read_thread(thread >= 0 && thread < 9007199254740992.0 ? static_cast<std::uint64_t>(thread) : 0, state);
+  if (result.outcome != Outcome::done) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, const auto& value) {
+    object.Set(name, value ? Napi::Value(Napi::Number::New(env, static_cast<double>(*value))) : Napi::Value(env.Null()));
+  };
+  object.Set("allowed", bits(env, state.allowed));
+  set("lastCpu", state.last_cpu);
+  set("voluntarySwitches", state.voluntary_switches);
+  set("involuntarySwitches", state.involuntary_switches);
+  set("migrations", state.migrations);
+  return object;
+}
+
 // formGroups(table): the table in force, which is another thread's where that came first.
 Napi::Value form_groups_from(const Napi::CallbackInfo& info) {
   const auto table = info[0].As<Napi::Uint32Array>();
@@ -260,6 +279,7 @@ Napi::Value thread_number(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  note_start();
   auto* const here = new Environment;
   env.SetInstanceData(here);
 
@@ -297,6 +317,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("seatSitters", sitters_of);
   named("planDescription", description_of);
   named("currentThread", thread_number);
+  named("readThread", read_thread_by);
   return exports;
 }
 

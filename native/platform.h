@@ -73,6 +73,17 @@ struct Support {
 // The number the OS knows the calling thread by (gettid, GetCurrentThreadId); 0 where there is none.
 [[nodiscard]] std::uint64_t current_thread() noexcept;
 
+// What the OS tells of a thread without its help. Absent: this OS does not tell.
+struct ThreadState {
+  CpuSet allowed;  // offline CPUs of its set included, where the OS shows them
+  std::optional<std::uint32_t> last_cpu;
+  std::optional<std::uint64_t> voluntary_switches;
+  std::optional<std::uint64_t> involuntary_switches;
+  std::optional<std::uint64_t> migrations;
+};
+// Of a thread of this process; `gone` where it is none, or has ended.
+[[nodiscard]] Result read_thread(std::uint64_t thread, ThreadState& state);
+
 // ---- processors.cc: what the machine is ----------------------------------------------------------------------------
 
 // Every set below but `possible`, `present` and the groups' masks holds running (online) CPUs only, save where said.
@@ -123,6 +134,10 @@ struct Machine {
   // of a group's first bit is the number of processors in all groups before it.
   std::vector<HardwareGroup> groups;
 };
+
+// Remembers what the process may use before anything here narrows a thread; later calls do nothing. read_machine("/")
+// counts it into `allowed`.
+void note_start() noexcept;
 
 // Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
 // machine without one online CPU is: `refused`.

@@ -9,9 +9,11 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <mutex>
 #include <string_view>
 
 #include "../platform.h"
+#include "start.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -73,25 +75,26 @@ std::string_view slurp(const char* path, std::span<char> buffer) noexcept {
   return {buffer.data(), length};
 }
 
+void copy(const CpuSet& cpus, Words words) noexcept {
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = i < cpus.words().size() ? cpus.words()[i] : 0;
+}
+
 // False where /sys can't be read: then nobody knows.
 bool running_cpus(Words words) noexcept {
   std::array<char, 16384> buffer;
   CpuSet online;
   if (!parse_cpulist(slurp("/sys/devices/system/cpu/online", buffer), online) || online.empty()) return false;
-  for (std::size_t i = 0; i < words.size(); ++i) words[i] = i < online.words().size() ? online.words()[i] : 0;
+  copy(online, words);
   return true;
 }
 
 // sched_getaffinity() hides the CPUs of a thread's set that are offline; /proc shows them (proc(5), Cpus_allowed), and
-// only that can be given back bit for bit.
-bool exact_from_proc(Words words) noexcept {
+// only that can be given back bit for bit. Empty where /proc can't be read.
+CpuSet cpus_allowed(const char* status_path) noexcept {
   std::array<char, 32768> buffer;
-  const std::string_view status = slurp("/proc/thread-self/status", buffer);
-  const auto field = status_field(status, "Cpus_allowed");
   CpuSet cpus;
-  if (!field || !parse_cpumask(*field, cpus) || cpus.empty()) return false;
-  for (std::size_t i = 0; i < words.size(); ++i) words[i] = i < cpus.words().size() ? cpus.words()[i] : 0;
-  return true;
+  if (const auto field = status_field(slurp(status_path, buffer), "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, cpus));
+  return cpus;
 }
 
 // What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
@@ -125,7 +128,8 @@ ConstWords exact_of(ThreadMemory& mine, ConstWords view) noexcept {
   if (equal(mine.narrow.view, view)) return mine.narrow.exact;
   if (equal(mine.wide.view, view)) return mine.wide.exact;
   std::ranges::copy(view, mine.wide.view.begin());
-  if (!exact_from_proc(mine.wide.exact) || !subset(view, mine.wide.exact)) std::ranges::copy(view, mine.wide.exact.begin());
+  copy(cpus_allowed("/proc/thread-self/status"), mine.wide.exact);
+  if (!subset(view, mine.wide.exact)) std::ranges::copy(view, mine.wide.exact.begin());
   return mine.wide.exact;
 }
 
@@ -179,7 +183,19 @@ Result exchange_from_view(ThreadMemory& mine, ConstWords wanted, Words previous,
   return result;
 }
 
+CpuSet& start() noexcept {
+  static CpuSet* const cpus = new CpuSet;
+  return *cpus;
+}
+
 }  // namespace
+
+void note_start() noexcept {
+  static std::once_flag once;
+  std::call_once(once, [] { start() = cpus_allowed("/proc/self/status"); });
+}
+
+const CpuSet& start_set() noexcept { return start(); }
 
 Support support() noexcept {
   return {.platform = "linux", .affinity = true, .spans_groups = true, .topology = true, .sysroot = true, .hardware_groups = false};

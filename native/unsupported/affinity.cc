@@ -1,0 +1,25 @@
+// For systems without a call that binds a thread to processors, such as macOS: everything compiles, loads and says so.
+#include "../platform.h"
+
+namespace groupaffinity {
+namespace {
+constexpr Result kUnsupported{Outcome::unsupported, 0};
+}  // namespace
+
+Support support() noexcept {
+  return {.platform = "unsupported", .affinity = false, .spans_groups = false, .topology = false, .sysroot = false, .hardware_groups = false};
+}
+
+std::size_t mask_words() noexcept { return 1; }
+
+Result read_affinity(std::span<Word>) noexcept { return kUnsupported; }
+
+Result exchange_affinity(std::span<const Word>, std::span<Word>, std::span<Word>) noexcept { return kUnsupported; }
+
+Result exchange_group_affinity(const GroupMask&, GroupMask&, std::span<Word>) noexcept { return kUnsupported; }
+
+Result restore_affinity(std::span<const Word>) noexcept { return kUnsupported; }
+
+std::uint32_t current_cpu() noexcept { return kNoCpu; }
+
+}  // namespace groupaffinity

@@ -1,0 +1,7 @@
+#include "../platform.h"
+
+namespace groupaffinity {
+
+std::uint64_t current_thread() noexcept { return 0; }
+
+}  // namespace groupaffinity

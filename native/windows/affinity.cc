@@ -1,0 +1,202 @@
+// SetThreadGroupAffinity and GetThreadGroupAffinity on the calling thread (learn.microsoft.com,
+// processtopologyapi.h).
+//
+// SetThreadGroupAffinity does not trim: one inactive bit, a bit beyond the group, a non-zero Reserved or no bit at all
+// make it fail with ERROR_INVALID_PARAMETER. Its two structures are never the same one (Wine then sets the old value),
+// and the second is worth nothing after a failure.
+//
+// Threads that span groups. On Windows 11 and Windows Server 2022, with more than 64 processors, a thread that nobody
+// has placed may run in every group. GetThreadGroupAffinity shows only the slice in its primary group, the first
+// SetThreadGroupAffinity confines it to one group for good, and no documented call widens it again. So `previous` is
+// that slice, and restore_affinity() brings back what GetThreadGroupAffinity said before: the same mask, in the same
+// group, which is the primary one again; but no longer the other groups. The CPU sets of Windows, which can be taken
+// back without loss, are no substitute: they are a wish, and a thread of which it was asked may run elsewhere.
+//
+// Placing a thread in a group other than its process's makes the process a multi-group one until it ends
+// (learn.microsoft.com, "Processor Groups"): SetProcessAffinityMask fails from then on.
+#include <windows.h>
+
+#include <atomic>
+#include <bit>
+#include <memory>
+
+#include "../platform.h"
+#include "processors.h"
+
+namespace groupaffinity {
+namespace {
+
+using Words = std::span<Word>;
+using ConstWords = std::span<const Word>;
+
+Result failure(DWORD error) noexcept { return {Outcome::refused, error}; }
+
+// The active processors of each group. At run time Windows only adds to them (learn.microsoft.com,
+// KeQueryActiveProcessorCountEx), so a bit that was seen once is never asked for again.
+class ActiveProcessors {
+ public:
+  ActiveProcessors() : count_(GetMaximumProcessorGroupCount()), masks_(std::make_unique<std::atomic<Word>[]>(count_)) {}
+
+  // Leaves in `mask` only the bits of active processors. Returns 0 or GetLastError().
+  std::uint32_t keep_active(std::uint32_t group, Word& mask) noexcept {
+    std::uint32_t error = 0;
+    if ((mask & ~known(group)) != 0) error = refresh();
+    mask &= known(group);
+    return error;
+  }
+
+ private:
+  [[nodiscard]] Word known(std::uint32_t group) const noexcept {
+    return group < count_ ? masks_[group].load(std::memory_order_relaxed) : 0;
+  }
+
+  std::uint32_t refresh() noexcept {
+    std::vector<HardwareGroup> groups;
+    const std::uint32_t error = read_hardware_groups(groups);
+    for (std::uint32_t group = 0; group < groups.size() && group < count_; ++group)
+      masks_[group].fetch_or(groups[group].active, std::memory_order_relaxed);
+    return error;
+  }
+
+  std::uint32_t count_;
+  std::unique_ptr<std::atomic<Word>[]> masks_;
+};
+
+ActiveProcessors& active_processors() noexcept {
+  static ActiveProcessors active;
+  return active;
+}
+
+GROUP_AFFINITY as_group_affinity(const GroupMask& processors) noexcept {
+  GROUP_AFFINITY affinity{};
+  affinity.Mask = processors.mask;
+  affinity.Group = static_cast<WORD>(processors.group);
+  return affinity;
+}
+
+// False where the formed groups lack one of the processors.
+bool to_words(const Groups& formed, const GROUP_AFFINITY& affinity, Words words) noexcept {
+  const Word mask = affinity.Mask;
+  return mask != 0 && (mask & ~formed.maximum(affinity.Group)) == 0 && formed.scatter({affinity.Group, mask}, words);
+}
+
+// The one group that all of `words` lie in.
+Result to_group(const Groups& formed, ConstWords words, GroupMask& processors) noexcept {
+  int wanted = 0;
+  for (const Word word : words) wanted += std::popcount(word);
+  processors = formed.slice(words, kNoCpu);
+  if (wanted != 0 && std::popcount(processors.mask) == wanted) return {};
+  int known = 0;
+  for (std::uint32_t group = 0; group < formed.count(); ++group) known += std::popcount(formed.gather(group, words));
+  return {wanted != 0 && known == wanted ? Outcome::spans_groups : Outcome::not_a_processor, 0};
+}
+
+// The call moves the thread before it returns; this is for systems that take a moment longer. The set is in force in
+// any case, so what is left to wait for is bounded.
+void arrive(const GROUP_AFFINITY& affinity) noexcept {
+  constexpr int kTurns = 1000;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    PROCESSOR_NUMBER at{};
+    GetCurrentProcessorNumberEx(&at);
+    if (at.Group == affinity.Group && at.Number < kGroupSize && ((Word{affinity.Mask} >> at.Number) & 1) != 0) return;
+    SwitchToThread();
+  }
+}
+
+// Confines the calling thread to the active ones of `wanted`; `in_force` and `previous` are written on `done` and
+// `trimmed` only.
+Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_force, GROUP_AFFINITY& previous) noexcept {
+  if (wanted.mask == 0 || (wanted.mask & ~formed.maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
+  GroupMask running = wanted;
+  if (const std::uint32_t error = active_processors().keep_active(running.group, running.mask); error != 0) return failure(error);
+  if (running.mask == 0) return {Outcome::none_running, 0};
+
+  const GROUP_AFFINITY affinity = as_group_affinity(running);
+  GROUP_AFFINITY before{};
+  if (!SetThreadGroupAffinity(GetCurrentThread(), &affinity, &before)) {
+    const DWORD error = GetLastError();
+    const bool withheld = (running.mask & ~process_affinity(running.group)) != 0;
+    return {withheld ? Outcome::not_allowed : Outcome::refused, error};
+  }
+  arrive(affinity);
+  in_force = affinity;
+  previous = before;
+  return {running.mask == wanted.mask ? Outcome::done : Outcome::trimmed, 0};
+}
+
+bool placed(const Result& result) noexcept { return result.outcome == Outcome::done || result.outcome == Outcome::trimmed; }
+
+// For a previous set that the formed groups can't express: then nothing could bring it back later.
+Result undo(const GROUP_AFFINITY& previous) noexcept {
+  SetThreadGroupAffinity(GetCurrentThread(), &previous, nullptr);
+  return failure(ERROR_INVALID_DATA);
+}
+
+}  // namespace
+
+Support support() noexcept {
+  return {.platform = "windows", .affinity = true, .spans_groups = false, .topology = true, .sysroot = false, .hardware_groups = true};
+}
+
+std::size_t mask_words() noexcept {
+  static const std::size_t words = [] {
+    std::vector<HardwareGroup> groups;
+    std::size_t processors = 0;
+    if (read_hardware_groups(groups) == 0)
+      for (const HardwareGroup& group : groups) processors += static_cast<std::size_t>(std::popcount(group.maximum));
+    return processors == 0 ? 1 : (processors + kWordBits - 1) / kWordBits;
+  }();
+  return words;
+}
+
+Result read_affinity(Words words) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  GROUP_AFFINITY affinity{};
+  if (!GetThreadGroupAffinity(GetCurrentThread(), &affinity)) return failure(GetLastError());
+  return to_words(*formed, affinity, words) ? Result{} : failure(ERROR_INVALID_DATA);
+}
+
+Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  GroupMask processors;
+  if (const Result result = to_group(*formed, wanted, processors); result.outcome != Outcome::done) return result;
+  GROUP_AFFINITY after{};
+  GROUP_AFFINITY before{};
+  const Result result = place(*formed, processors, after, before);
+  if (!placed(result)) return result;
+  return to_words(*formed, before, previous) && to_words(*formed, after, in_force) ? result : undo(before);
+}
+
+Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, Words previous) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  GROUP_AFFINITY after{};
+  GROUP_AFFINITY before{};
+  const Result result = place(*formed, wanted, after, before);
+  if (!placed(result)) return result;
+  if (!to_words(*formed, before, previous)) return undo(before);
+  previous_slice = {before.Group, before.Mask};
+  return result;
+}
+
+Result restore_affinity(ConstWords previous) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  GroupMask processors;
+  if (const Result result = to_group(*formed, previous, processors); result.outcome != Outcome::done) return result;
+  GROUP_AFFINITY after{};
+  GROUP_AFFINITY before{};
+  return place(*formed, processors, after, before);
+}
+
+std::uint32_t current_cpu() noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return kNoCpu;
+  PROCESSOR_NUMBER at{};
+  GetCurrentProcessorNumberEx(&at);
+  return formed->cpu(at.Group, at.Number);
+}
+
+}  // namespace groupaffinity

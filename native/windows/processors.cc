@@ -1,0 +1,120 @@
+#include "processors.h"
+
+#include <windows.h>
+
+#include <algorithm>
+#include <cstddef>
+
+#include "processor_records.h"
+
+namespace groupaffinity {
+namespace {
+
+namespace layout = record_layout;
+using Record = SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX;
+
+static_assert(offsetof(Record, Size) == layout::kSize && offsetof(Record, Processor) == layout::kHeader);
+static_assert(sizeof(GROUP_AFFINITY) == layout::kGroupAffinity && offsetof(GROUP_AFFINITY, Mask) == 0 &&
+              sizeof(GROUP_AFFINITY::Mask) == sizeof(Word) && offsetof(GROUP_AFFINITY, Group) == layout::kGroupAffinityGroup);
+// EfficiencyClass follows Flags; headers older than Windows 10 call it reserved.
+static_assert(offsetof(Record, Processor.Flags) + 1 == layout::kEfficiencyClass &&
+              offsetof(Record, Processor.GroupCount) + 2 == layout::kProcessorMasks &&
+              offsetof(Record, Processor.GroupMask) == layout::kProcessorMasks);
+static_assert(offsetof(Record, NumaNode.NodeNumber) == layout::kNodeNumber &&
+              offsetof(Record, NumaNode.GroupMask) == layout::kNodeMasks);
+static_assert(offsetof(Record, Cache.Level) == layout::kCacheLevel && offsetof(Record, Cache.CacheSize) == layout::kCacheSize &&
+              offsetof(Record, Cache.Type) == layout::kCacheType && offsetof(Record, Cache.GroupMask) == layout::kCacheMasks);
+static_assert(offsetof(Record, Group.ActiveGroupCount) == layout::kActiveGroupCount &&
+              offsetof(Record, Group.GroupInfo) == layout::kGroupInfos);
+static_assert(sizeof(PROCESSOR_GROUP_INFO) == layout::kGroupInfo && offsetof(PROCESSOR_GROUP_INFO, MaximumProcessorCount) == 0 &&
+              offsetof(PROCESSOR_GROUP_INFO, ActiveProcessorMask) == layout::kGroupInfoActiveMask);
+
+// Adds what Windows answers for one relationship to `records`. Returns 0 or GetLastError().
+std::uint32_t query(std::uint32_t relationship, ProcessorRecords& records) {
+  const auto type = static_cast<LOGICAL_PROCESSOR_RELATIONSHIP>(relationship);
+  std::vector<std::byte> buffer;
+  // The length that was asked for is too short when a processor is added in between.
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    auto length = static_cast<DWORD>(buffer.size());
+    if (GetLogicalProcessorInformationEx(type, reinterpret_cast<Record*>(buffer.data()), &length)) {
+      decode_processor_records(std::span(buffer).first(std::min<std::size_t>(length, buffer.size())), records);
+      return 0;
+    }
+    if (const DWORD error = GetLastError(); error != ERROR_INSUFFICIENT_BUFFER) return error;
+    buffer.resize(length);
+  }
+  return ERROR_INSUFFICIENT_BUFFER;
+}
+
+// The group record ends with the last active group; the processors that later ones can have are known nevertheless.
+void add_inactive_groups(std::vector<HardwareGroup>& groups) {
+  const WORD count = GetMaximumProcessorGroupCount();
+  for (auto group = static_cast<WORD>(std::min<std::size_t>(groups.size(), count)); group < count; ++group) {
+    const DWORD processors = GetMaximumProcessorCount(group);
+    groups.push_back({.maximum = processors >= kGroupSize ? ~Word{0} : (Word{1} << processors) - 1, .active = 0});
+  }
+  while (!groups.empty() && groups.back().maximum == 0) groups.pop_back();
+}
+
+// The groups in which the process has threads or may have some; empty where the call does not exist (Wine).
+std::vector<USHORT> process_groups() {
+  // GroupArray must be aligned as a DWORD, or the call fails with ERROR_NOACCESS.
+  std::vector<DWORD> storage(32);
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    auto* const groups = reinterpret_cast<USHORT*>(storage.data());
+    auto count = static_cast<USHORT>(storage.size() * 2);
+    if (GetProcessGroupAffinity(GetCurrentProcess(), &count, groups)) return {groups, groups + count};
+    if (GetLastError() != ERROR_INSUFFICIENT_BUFFER) break;
+    storage.resize(static_cast<std::size_t>(count) / 2 + 1);
+  }
+  return {};
+}
+
+bool this_machine(const std::string& sysroot) { return sysroot.empty() || sysroot == "/"; }
+
+}  // namespace
+
+std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& groups) {
+  ProcessorRecords records;
+  const std::uint32_t error = query(static_cast<std::uint32_t>(Relationship::group), records);
+  groups = std::move(records.groups);
+  if (error == 0) add_inactive_groups(groups);
+  return error;
+}
+
+// GetProcessAffinityMask tells one group's part: the process's only group or, from Windows 11 and Server 2022 on, the
+// calling thread's primary group; zeros where threads were placed in several groups (learn.microsoft.com,
+// GetProcessAffinityMask). No call tells the part of a process in its other groups: they count as whole.
+Word process_affinity(std::uint32_t group) {
+  GROUP_AFFINITY home{};
+  const bool at_home = GetThreadGroupAffinity(GetCurrentThread(), &home) && home.Group == group;
+  if (at_home) {
+    DWORD_PTR process = 0;
+    DWORD_PTR system = 0;
+    if (GetProcessAffinityMask(GetCurrentProcess(), &process, &system) && process != 0) return process;
+  }
+  const std::vector<USHORT> groups = process_groups();
+  const bool member = groups.empty() ? at_home : std::ranges::find(groups, group) != groups.end();
+  return member ? ~Word{0} : 0;
+}
+
+Result read_machine(const std::string& sysroot, Machine& machine) {
+  machine = {};
+  if (!this_machine(sysroot)) return {Outcome::unsupported, 0};
+  ProcessorRecords records;
+  if (const std::uint32_t error = query(kRelationAll, records); error != 0) return {Outcome::refused, error};
+  // From Windows Server 2022 on, a node that spans groups shows only its primary group unless asked for in this way
+  // (learn.microsoft.com, GetLogicalProcessorInformationEx and "NUMA Support"); earlier systems don't know the question.
+  static_cast<void>(query(static_cast<std::uint32_t>(Relationship::numa_node_ex), records));
+  add_inactive_groups(records.groups);
+  describe_machine(records, machine);
+  if (machine.online.empty()) return {Outcome::refused, ERROR_NOT_FOUND};
+
+  const ProcessorNumbers numbers(machine.groups);
+  for (std::uint32_t group = 0; group < machine.groups.size(); ++group)
+    numbers.add({group, machine.groups[group].active & process_affinity(group)}, machine.allowed);
+  if (machine.allowed.empty()) machine.allowed = machine.online;
+  return {};
+}
+
+}  // namespace groupaffinity

@@ -59,25 +59,25 @@ export interface Native {
   /** Words in an affinity mask of this system. */
   readonly maskWords: number;
   /** in force ← the calling thread's set */
-  read(): Outcome;
+  readonly read: () => Outcome;
   /** the calling thread's set ← wanted; previous and in force are filled */
-  exchange(): Outcome;
+  readonly exchange: () => Outcome;
   /** the same for wanted mask and group; previous, previous mask and group are filled */
-  exchangeGroup(): Outcome;
+  readonly exchangeGroup: () => Outcome;
   /** the calling thread's set ← wanted, which an exchange gave as previous */
-  restore(): Outcome;
+  readonly restore: () => Outcome;
   /** -1 where the platform can't tell */
-  currentCpu(): number;
-  support(): NativeSupport;
-  readMachine(sysroot: string): { outcome: Outcome; osError: number } & Partial<NativeMachine>;
-  formGroups(table: Uint32Array): Uint32Array;
-  groups(): Uint32Array | null;
-  addPlan(words: BigUint64Array, description: string): number;
-  takeSeat(plan: number): { outcome: Outcome; osError: number; seat: number; sharers: number };
-  seatSitters(plan: number): number[];
-  planDescription(plan: number): string;
-  currentThread(): number;
-  readThread(thread: number): ThreadState | null;
+  readonly currentCpu: () => number;
+  readonly support: () => NativeSupport;
+  readonly readMachine: (sysroot: string) => { outcome: Outcome; osError: number } & Partial<NativeMachine>;
+  readonly formGroups: (table: Uint32Array) => Uint32Array;
+  readonly groups: () => Uint32Array | null;
+  readonly addPlan: (words: BigUint64Array, description: string) => number;
+  readonly takeSeat: (plan: number) => { outcome: Outcome; osError: number; seat: number; sharers: number };
+  readonly seatSitters: (plan: number) => number[];
+  readonly planDescription: (plan: number) => string;
+  readonly currentThread: () => number;
+  readonly readThread: (thread: number) => ThreadState | null;
 }
 
 const require = createRequire(import.meta.url);
@@ -111,7 +111,14 @@ function absent(failure: AffinityError): Native {
     exchangeGroup: fail,
     restore: fail,
     currentCpu: fail,
-    support: () => ({ platform: 'unsupported', affinity: false, spansGroups: false, topology: false, sysroot: false, hardwareGroups: false }),
+    support: () => ({
+      platform: 'unsupported',
+      affinity: false,
+      spansGroups: false,
+      topology: false,
+      sysroot: false,
+      hardwareGroups: false,
+    }),
     readMachine: fail,
     formGroups: fail,
     groups: fail,

@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path';
 
 const packageRoot = dirname(import.meta.dirname);
 const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-const hasCompiler = () => process.platform === 'win32' || ([process.env.CXX, 'g++', 'c++', 'clang++'].some((name) => name && has(name)) && has('make') && has('python3'));
+const hasCompiler = () =>
+  process.platform === 'win32' ||
+  ([process.env.CXX, 'g++', 'c++', 'clang++'].some((name) => name && has(name)) && has('make') && has('python3'));
 
 if (!hasCompiler()) {
   const packages = ['g++', 'make', 'python3'];
@@ -19,7 +21,9 @@ if (!hasCompiler()) {
     });
   }
   if (!hasCompiler()) {
-    console.error(`groupaffinity is built from source, and that needs a C++20 compiler, make and Python 3: on Debian, apt-get install ${packages.join(' ')}`);
+    console.error(
+      `groupaffinity is built from source, and that needs a C++20 compiler, make and Python 3: on Debian, apt-get install ${packages.join(' ')}`,
+    );
     process.exit(2);
   }
 }
@@ -29,7 +33,10 @@ const nodedir = dirname(dirname(process.execPath));
 const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? [`--nodedir=${nodedir}`] : [];
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const begun = Date.now();
-for (const step of [['configure', ...headers], ['build', `--jobs=${availableParallelism()}`]]) {
+for (const step of [
+  ['configure', ...headers],
+  ['build', `--jobs=${availableParallelism()}`],
+]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [nodeGyp, ...step], { cwd: packageRoot, encoding: 'utf8' });
   if (status === 0) continue;
   console.error(`${stdout}\n${stderr}`);

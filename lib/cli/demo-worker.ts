@@ -12,7 +12,10 @@ const seen = new Map<number, number>();
 let hashes = 0;
 
 const place = seat();
-parentPort?.postMessage({ thread: native.currentThread(), seat: place === null ? null : { seat: place.seat, cpus: String(place.cpus), sharers: place.sharers } } satisfies DemoStart);
+parentPort?.postMessage({
+  thread: native.currentThread(),
+  seat: place === null ? null : { seat: place.seat, cpus: String(place.cpus), sharers: place.sharers },
+} satisfies DemoStart);
 Atomics.wait(signal, 0, waiting);
 while (Atomics.load(signal, 0) !== stop) {
   createHash('sha256').update(block).digest();
@@ -20,4 +23,8 @@ while (Atomics.load(signal, 0) !== stop) {
   const { cpu } = currentCpu();
   seen.set(cpu, (seen.get(cpu) ?? 0) + 1);
 }
-parentPort?.postMessage({ mebibytes: (hashes * block.length) / 2 ** 20, seen: [...seen].sort(([a], [b]) => a - b), affinity: String(affinity()) } satisfies DemoReport);
+parentPort?.postMessage({
+  mebibytes: (hashes * block.length) / 2 ** 20,
+  seen: [...seen].sort(([a], [b]) => a - b),
+  affinity: String(affinity()),
+} satisfies DemoReport);

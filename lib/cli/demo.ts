@@ -37,7 +37,10 @@ async function runWorkers(count: number, seconds: number, placement: Partial<Wor
   const memory = new SharedArrayBuffer(4);
   const signal = new Int32Array(memory);
   Atomics.store(signal, 0, waiting);
-  const workers = Array.from({ length: count }, () => new Worker(new URL('./demo-worker.js', import.meta.url), { workerData: memory, ...placement }));
+  const workers = Array.from(
+    { length: count },
+    () => new Worker(new URL('./demo-worker.js', import.meta.url), { workerData: memory, ...placement }),
+  );
   try {
     const starts = await Promise.all(
       workers.map(async (worker) => {
@@ -50,7 +53,12 @@ async function runWorkers(count: number, seconds: number, placement: Partial<Wor
       return report;
     });
     const before = starts.map(({ thread }) => native.readThread(thread)?.migrations ?? null);
-    const watched = starts.map(() => ({ allowed: new Set<string>(), last: new Map<number, number>(), samples: 0, migrations: null as number | null }));
+    const watched = starts.map(() => ({
+      allowed: new Set<string>(),
+      last: new Map<number, number>(),
+      samples: 0,
+      migrations: null as number | null,
+    }));
 
     Atomics.store(signal, 0, work);
     Atomics.notify(signal, 0);
@@ -84,7 +92,12 @@ async function runWorkers(count: number, seconds: number, placement: Partial<Wor
 function seatNumbers(cpus: CpuSet): string {
   const places = cpus.toArray().map((cpu) => processGroups().locate(cpu));
   const groups = [...new Set(places.map((place) => place?.group))];
-  return groups.map((group) => `${group}:${String(CpuSet.of(places.flatMap((place) => (place !== undefined && place.group === group ? [place.number] : []))))}`).join(' ');
+  return groups
+    .map(
+      (group) =>
+        `${group}:${String(CpuSet.of(places.flatMap((place) => (place !== undefined && place.group === group ? [place.number] : []))))}`,
+    )
+    .join(' ');
 }
 
 function nodesOf(cpus: CpuSet, machine: Topology): string {
@@ -159,7 +172,9 @@ const speeds = (runs: readonly (readonly Sampled[])[], seconds: number): number[
   runs.map((run) => Math.round(run.reduce((sum, { report }) => sum + report.mebibytes, 0) / seconds)).sort((a, b) => a - b);
 
 const moves = (results: readonly Sampled[]): string =>
-  results.every(({ migrations }) => migrations !== null) ? `, ${results.reduce((sum, { migrations }) => sum + (migrations ?? 0), 0)} migrations` : '';
+  results.every(({ migrations }) => migrations !== null)
+    ? `, ${results.reduce((sum, { migrations }) => sum + (migrations ?? 0), 0)} migrations`
+    : '';
 
 function compare(pinned: readonly number[], free: readonly number[]): string {
   const [slowest, fastest] = [Math.min, Math.max];
@@ -195,7 +210,10 @@ export async function run(args: string[]): Promise<number> {
     pinnedRuns.push(await runWorkers(count, seconds, workerOptions(plan)));
     freeRuns.push(await runWorkers(count, seconds, {}));
   }
-  const [pinned, free] = [pinnedRuns, freeRuns].map(([first, second]) => both(first as Sampled[], second as Sampled[])) as [Sampled[], Sampled[]];
+  const [pinned, free] = [pinnedRuns, freeRuns].map(([first, second]) => both(first as Sampled[], second as Sampled[])) as [
+    Sampled[],
+    Sampled[],
+  ];
   console.log(`\nOn their seats:\n\n${table(heads, rows(pinned, machine))}`);
   console.log(`\nWhere the scheduler likes:\n\n${table(heads, rows(free, machine))}`);
 
@@ -206,6 +224,8 @@ export async function run(args: string[]): Promise<number> {
   for (const fault of faults) console.log(`FAULT: ${fault}`);
   if (faults.length > 0) return exitStatus.failed;
   const all = pinned.reduce((sum, result) => sum + looks(result), 0);
-  console.log(`Every pinned worker was on its seat in all of ${all.toLocaleString('en')} looks: its own after each hash, the kernel's every ${sampleEvery} ms.`);
+  console.log(
+    `Every pinned worker was on its seat in all of ${all.toLocaleString('en')} looks: its own after each hash, the kernel's every ${sampleEvery} ms.`,
+  );
   return exitStatus.good;
 }

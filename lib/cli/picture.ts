@@ -19,7 +19,9 @@ function lookup(machine: Topology): Lookup {
   machine.cores.forEach(({ cpus }, index) => cpus.toArray().forEach((cpu) => found.core.set(cpu, index)));
   machine.packages.forEach(({ id, cpus }) => cpus.toArray().forEach((cpu) => found.pack.set(cpu, id === null ? '?' : `${id}`)));
   machine.numaNodes.forEach(({ id, cpus }) => cpus.toArray().forEach((cpu) => found.node.set(cpu, found.node.get(cpu) ?? id)));
-  machine.caches.filter(({ level, type }) => level === 3 && type !== 'instruction').forEach((cache, index) => cache.cpus.toArray().forEach((cpu) => found.l3.set(cpu, { index, cache })));
+  machine.caches
+    .filter(({ level, type }) => level === 3 && type !== 'instruction')
+    .forEach((cache, index) => cache.cpus.toArray().forEach((cpu) => found.l3.set(cpu, { index, cache })));
   return found;
 }
 
@@ -75,7 +77,11 @@ function groupLines(group: ProcessorGroup, machine: Topology, where: Lookup, wid
 }
 
 function box(title: string, lines: readonly string[], width: number): string[] {
-  return [`╭─ ${title} ${'─'.repeat(Math.max(1, width - title.length - 5))}╮`, ...lines.map((line) => `│ ${line.padEnd(width - 4)} │`), `╰${'─'.repeat(width - 2)}╯`];
+  return [
+    `╭─ ${title} ${'─'.repeat(Math.max(1, width - title.length - 5))}╮`,
+    ...lines.map((line) => `│ ${line.padEnd(width - 4)} │`),
+    `╰${'─'.repeat(width - 2)}╯`,
+  ];
 }
 
 function distanceTable(machine: Topology): string[] {
@@ -85,9 +91,11 @@ function distanceTable(machine: Topology): string[] {
   const lines: string[] = [];
   if (memoryOnly.length > 0) lines.push(`${memoryOnly.length === 1 ? 'node' : 'nodes'} ${memoryOnly.join(', ')}: memory only`);
   if (numaNodes.every(({ distances }) => distances.length === numaNodes.length)) {
-    const width = Math.max(...numaNodes.flatMap(({ id, distances }) => [`${id}`.length, ...distances.map((distance) => `${distance}`.length)])) + 1;
+    const width =
+      Math.max(...numaNodes.flatMap(({ id, distances }) => [`${id}`.length, ...distances.map((distance) => `${distance}`.length)])) + 1;
     lines.push('NUMA distances', `  node ${numaNodes.map(({ id }) => `${id}`.padStart(width)).join('')}`);
-    for (const { id, distances } of numaNodes) lines.push(`  ${`${id}`.padStart(4)} ${distances.map((distance) => `${distance}`.padStart(width)).join('')}`);
+    for (const { id, distances } of numaNodes)
+      lines.push(`  ${`${id}`.padStart(4)} ${distances.map((distance) => `${distance}`.padStart(width)).join('')}`);
   }
   return lines;
 }
@@ -111,16 +119,23 @@ export function picture(machine: Topology, columns: number): string {
     '',
     ...groups.flatMap((group) => {
       const masks = group.activeMask === group.maximumMask ? 'all active' : `active 0x${group.activeMask.toString(16)}`;
-      return box(`group ${group.group} · ${count(group.cpus.length, 'processor')} · mask 0x${group.maximumMask.toString(16)} · ${masks}`, groupLines(group, machine, where, width - 4), width);
+      return box(
+        `group ${group.group} · ${count(group.cpus.length, 'processor')} · mask 0x${group.maximumMask.toString(16)} · ${masks}`,
+        groupLines(group, machine, where, width - 4),
+        width,
+      );
     }),
   ];
-  const legend = ['[ ] a core, its CPUs in the order of the mask\'s bits'];
+  const legend = ["[ ] a core, its CPUs in the order of the mask's bits"];
   if (offline.size > 0) legend.push('x offline');
   if (withheld.size > 0) legend.push('! not allowed to this process');
   if (cpus.isolated.size > 0) legend.push('~ isolated');
   lines.push(legend.join(' · '));
-  lines.push(`allowed ${cpus.allowed.size === 0 ? 'none' : cpus.allowed}${offline.size > 0 ? ` · offline ${offline}` : ''}${cpus.isolated.size > 0 ? ` · isolated ${cpus.isolated}` : ''}`);
-  if (kinds.length > 1) lines.push(`efficiency classes, slowest first: ${kinds.map((kind) => `${kind.efficiencyClass}: ${kind.cpus}`).join(' · ')}`);
+  lines.push(
+    `allowed ${cpus.allowed.size === 0 ? 'none' : cpus.allowed}${offline.size > 0 ? ` · offline ${offline}` : ''}${cpus.isolated.size > 0 ? ` · isolated ${cpus.isolated}` : ''}`,
+  );
+  if (kinds.length > 1)
+    lines.push(`efficiency classes, slowest first: ${kinds.map((kind) => `${kind.efficiencyClass}: ${kind.cpus}`).join(' · ')}`);
   lines.push(...distanceTable(machine));
   return lines.join('\n');
 }

@@ -10,7 +10,8 @@ export const usage = `Usage: groupaffinity topology [--json] [--sysroot DIR]
 
 export function run(args: string[]): number {
   const { json, sysroot } = parse(args, { json: { type: 'boolean' }, sysroot: { type: 'string' } }, usage);
-  if (sysroot !== undefined && statSync(sysroot, { throwIfNoEntry: false })?.isDirectory() !== true) throw new UsageError(`--sysroot: ${sysroot} is no folder`, usage);
+  if (sysroot !== undefined && statSync(sysroot, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new UsageError(`--sysroot: ${sysroot} is no folder`, usage);
   const machine = sysroot === undefined ? topology() : readTopology(sysroot);
   console.log(json === true ? JSON.stringify(machine, null, 2) : picture(machine, process.stdout.columns ?? 100));
   return exitStatus.good;

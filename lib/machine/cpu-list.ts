@@ -65,7 +65,7 @@ export function maskOf(cpus: Iterable<number>): bigint {
 /** Prints CPUs, given in ascending order, in the kernel's list format: runs of two and more as `a-b`. */
 export function formatCpuList(cpus: readonly number[]): string {
   const parts: string[] = [];
-  for (let at = 0; at < cpus.length; ) {
+  for (let at = 0; at < cpus.length;) {
     const first = cpus[at] as number;
     let last = first;
     for (at += 1; at < cpus.length && cpus[at] === last + 1; at += 1) last += 1;

@@ -5,7 +5,8 @@ import { processGroups } from './group-table.ts';
 
 function checked(cpu: unknown): number {
   if (typeof cpu !== 'number') throw wrongType(`a CPU is a number, not ${show(cpu)}`);
-  if (!Number.isInteger(cpu) || cpu < 0 || cpu >= maxCpus) throw outOfRange(`a CPU is a whole number from 0 to ${maxCpus - 1}, not ${show(cpu)}`);
+  if (!Number.isInteger(cpu) || cpu < 0 || cpu >= maxCpus)
+    throw outOfRange(`a CPU is a whole number from 0 to ${maxCpus - 1}, not ${show(cpu)}`);
   return cpu;
 }
 

@@ -7,9 +7,9 @@ import { formGroups, groupSize, type GroupRules } from './groups.ts';
 /** Says where a CPU belongs that is present but offline: Linux takes its topology away with it. */
 interface Siblings {
   /** The lowest CPU of the core. */
-  core(cpu: number): number;
+  core: (cpu: number) => number;
   /** The lowest CPU of the package. */
-  pack(cpu: number): number;
+  pack: (cpu: number) => number;
 }
 
 function lowestOf(sets: readonly { cpus: bigint }[]): Map<number, number> {
@@ -144,7 +144,10 @@ export function readMachine(sysroot: string): NativeMachine {
   if (outcome === Outcome.done) return machine as NativeMachine;
   const { platform } = native.support();
   if (outcome === Outcome.unsupported)
-    throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `the topology ${sysroot === '/' ? 'of this machine' : `below ${sysroot}`} can't be read on ${platform}`);
+    throw new AffinityError(
+      'ERR_AFFINITY_UNSUPPORTED',
+      `the topology ${sysroot === '/' ? 'of this machine' : `below ${sysroot}`} can't be read on ${platform}`,
+    );
   throw new AffinityError('ERR_AFFINITY_REFUSED', `no online CPU is described below ${sysroot}`, osDetails(platform, osError));
 }
 
@@ -153,7 +156,7 @@ export interface ProcessGroups {
   /** Every CPU of every group. */
   readonly known: bigint;
   /** Group and bit of a CPU. */
-  locate(cpu: number): { group: number; number: number } | undefined;
+  readonly locate: (cpu: number) => { group: number; number: number } | undefined;
 }
 
 let mine: ProcessGroups | undefined;

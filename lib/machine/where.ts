@@ -82,7 +82,11 @@ function place(kind: string, list: string, machine: Known): bigint {
       return pick('ERR_AFFINITY_UNKNOWN_CORE', 'core', inOrder(cores));
     default: {
       const level = Number(kind.slice(1));
-      return pick('ERR_AFFINITY_UNKNOWN_CACHE', `${kind} cache`, inOrder(caches.filter((cache) => cache.level === level && cache.type !== 'instruction')));
+      return pick(
+        'ERR_AFFINITY_UNKNOWN_CACHE',
+        `${kind} cache`,
+        inOrder(caches.filter((cache) => cache.level === level && cache.type !== 'instruction')),
+      );
     }
   }
 }
@@ -93,7 +97,8 @@ function inGroup({ group, mask }: GroupMask, machine: Known): bigint {
   if (!Number.isInteger(group) || group < 0) throw outOfRange(`a group is a whole number from 0, not ${show(group)}`);
   const cpus = machine.table[group];
   if (cpus === undefined) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', `${group}`, [...machine.table.keys()]);
-  if (mask < 0n || mask >> BigInt(groupSize) !== 0n) throw outOfRange(`a group's mask has ${groupSize} bits, 0x${(mask < 0n ? -mask : mask).toString(16)} does not fit`);
+  if (mask < 0n || mask >> BigInt(groupSize) !== 0n)
+    throw outOfRange(`a group's mask has ${groupSize} bits, 0x${(mask < 0n ? -mask : mask).toString(16)} does not fit`);
   return maskOf(
     cpusOf(mask).map((bit) => {
       const cpu = cpus[bit];
@@ -117,7 +122,10 @@ function fromText(text: string, machine: Known): bigint {
   if (byMask === null) return parseCpuList(trimmed);
   const hex = byMask[2] as string;
   if (!/^0x[0-9a-f]+$/i.test(hex))
-    throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(text)}: a group's mask is written in hexadecimal, as ${byMask[1]}:0x3; a stride needs a range, as 0-10:2`);
+    throw new AffinityError(
+      'ERR_AFFINITY_SYNTAX',
+      `${show(text)}: a group's mask is written in hexadecimal, as ${byMask[1]}:0x3; a stride needs a range, as 0-10:2`,
+    );
   return inGroup({ group: Number(byMask[1]), mask: BigInt(hex) }, machine);
 }
 
@@ -127,10 +135,16 @@ export function resolve(where: Where, machine: Known = thisMachine): CpuSet {
   if (where instanceof CpuSet) set = where;
   else if (typeof where === 'string') set = CpuSet.fromMask(fromText(where, machine));
   else if (Array.isArray(where)) set = CpuSet.of(where as readonly number[]);
-  else if (typeof where === 'object' && where !== null && 'group' in where && 'mask' in where) set = CpuSet.fromMask(inGroup(where, machine));
+  else if (typeof where === 'object' && where !== null && 'group' in where && 'mask' in where)
+    set = CpuSet.fromMask(inGroup(where, machine));
   else if (Number.isSafeInteger(where) && Number(where) >= 0)
-    throw wrongType(`${show(where)} is ambiguous: write '${show(where)}' or [${show(where)}] for CPU ${show(where)}, CpuSet.fromMask(${show(where)}n) for a mask of CPUs`);
-  else if (typeof where === 'bigint') throw wrongType(`${where}n is ambiguous: write CpuSet.fromMask(${where}n) for a mask of CPUs, { group: 0, mask: ${where}n } for processors of a group`);
+    throw wrongType(
+      `${show(where)} is ambiguous: write '${show(where)}' or [${show(where)}] for CPU ${show(where)}, CpuSet.fromMask(${show(where)}n) for a mask of CPUs`,
+    );
+  else if (typeof where === 'bigint')
+    throw wrongType(
+      `${show(where)} is ambiguous: write CpuSet.fromMask(${show(where)}) for a mask of CPUs, { group: 0, mask: ${show(where)} } for processors of a group`,
+    );
   else throw wrongType(`where is a text such as '0-3' or 'numa:0', a CpuSet, { group, mask } or CPU numbers, not ${show(where)}`);
 
   const mask = set.toMask();

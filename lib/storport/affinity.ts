@@ -91,7 +91,8 @@ export function StorPortSetSystemGroupAffinityThread(
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || Affinity === null || isPointer(ThreadContext, 'ThreadContext'))
     return zeroed(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   const { Mask, Group } = Affinity;
-  if (!isGroup(Group) || !isZero(Affinity.Reserved) || BigInt.asUintN(64, Mask) !== Mask) return zeroed(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
+  if (!isGroup(Group) || !isZero(Affinity.Reserved) || BigInt.asUintN(64, Mask) !== Mask)
+    return zeroed(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
 
   const outcome = exchange(Mask, Group);
   if (outcome > Outcome.trimmed) return zeroed(PreviousAffinity, statusOf(outcome));
@@ -127,7 +128,10 @@ export function StorPortRevertToUserGroupAffinityThread(
     return STOR_STATUS_INVALID_PARAMETER;
   if (!isZero(PreviousAffinity.Reserved)) return STOR_STATUS_INVALID_PARAMETER;
   const { Mask, Group } = PreviousAffinity;
-  const toUser = Mask === 0n || STOR_GROUP_AFFINITY.isOverUser(PreviousAffinity) || (stored !== undefined && stored.mask === Mask && stored.group === Group);
+  const toUser =
+    Mask === 0n ||
+    STOR_GROUP_AFFINITY.isOverUser(PreviousAffinity) ||
+    (stored !== undefined && stored.mask === Mask && stored.group === Group);
   if (toUser) {
     if (!systemActive()) return native.support().affinity ? STOR_STATUS_SUCCESS : STOR_STATUS_NOT_IMPLEMENTED;
     const status = statusOf(uncoverUser());

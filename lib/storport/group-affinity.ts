@@ -24,7 +24,8 @@ export class STOR_GROUP_AFFINITY {
 
   /** @internal What the C compiler would refuse for a PSTOR_GROUP_AFFINITY. */
   static check(value: unknown, parameter: string): asserts value is STOR_GROUP_AFFINITY {
-    if (typeof value !== 'object' || value === null || !(#overUser in value)) throw wrongType(`${parameter} is a STOR_GROUP_AFFINITY, not ${show(value)}`);
+    if (typeof value !== 'object' || value === null || !(#overUser in value))
+      throw wrongType(`${parameter} is a STOR_GROUP_AFFINITY, not ${show(value)}`);
     if (typeof value.Mask !== 'bigint') throw wrongType(`${parameter}.Mask is a bigint, as 0xffn, not ${show(value.Mask)}`);
     if (typeof value.Group !== 'number') throw wrongType(`${parameter}.Group is a number, not ${show(value.Group)}`);
   }

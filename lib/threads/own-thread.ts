@@ -69,10 +69,18 @@ export function failure(outcome: Outcome, set: CpuSet, error = operands32[osErro
       const machine = readMachine('/');
       const allowed = CpuSet.fromMask(machine.allowed);
       const withheld = set.intersect(CpuSet.fromMask(machine.online)).minus(allowed);
-      return new AffinityError('ERR_AFFINITY_NOT_ALLOWED', `${plural(withheld.size > 0 ? withheld : set)} withheld from this process, which may use ${allowed}`, details);
+      return new AffinityError(
+        'ERR_AFFINITY_NOT_ALLOWED',
+        `${plural(withheld.size > 0 ? withheld : set)} withheld from this process, which may use ${allowed}`,
+        details,
+      );
     }
     case Outcome.spansGroups:
-      return new AffinityError('ERR_AFFINITY_SPANS_GROUPS', `CPUs ${set} lie in several processor groups; ${platform} keeps a thread inside one`, details);
+      return new AffinityError(
+        'ERR_AFFINITY_SPANS_GROUPS',
+        `CPUs ${set} lie in several processor groups; ${platform} keeps a thread inside one`,
+        details,
+      );
     case Outcome.unsupported:
       return new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${platform}`, details);
     default:

@@ -33,15 +33,19 @@ export class Pin implements Disposable {
   #below: Pin | undefined;
   #active = true;
 
-  /** @internal */
-  constructor(set: CpuSet) {
+  private constructor(set: CpuSet) {
     const { cpus, dropped, before } = confine(set);
     this.cpus = cpus;
     this.dropped = dropped;
     this.#before = before;
-    this.#below = top;
-    // eslint-disable-next-line unicorn/no-this-assignment
-    top = this;
+  }
+
+  /** @internal */
+  static begin(set: CpuSet): Pin {
+    const pin = new Pin(set);
+    pin.#below = top;
+    top = pin;
+    return pin;
   }
 
   /** @internal */
@@ -84,7 +88,7 @@ function restore(this: Pin): void {
  * @throws {AffinityError} The CPUs do not exist, are offline or are withheld. The thread is as it was.
  */
 export function pin(where: Where): Pin {
-  return new Pin(resolve(where));
+  return Pin.begin(resolve(where));
 }
 
 /**
@@ -130,7 +134,8 @@ function placesOfCpus(): readonly (Readonly<CurrentCpu> | undefined)[] {
   const machine = readMachine('/');
   const { known, locate } = processGroups(machine);
   const nodes = new Map<number, number>();
-  for (const { id, cpus, capacity } of machine.numaNodes) for (const cpu of cpusOf(cpus | capacity)) if (!nodes.has(cpu)) nodes.set(cpu, id);
+  for (const { id, cpus, capacity } of machine.numaNodes)
+    for (const cpu of cpusOf(cpus | capacity)) if (!nodes.has(cpu)) nodes.set(cpu, id);
   const list: CurrentCpu[] = [];
   for (const cpu of cpusOf(known)) {
     const place = locate(cpu);

@@ -54,7 +54,9 @@ function domains(unit: Unit, machine: Topology): readonly CpuSet[] {
 function deal(from: readonly CpuSet[], levels: readonly (readonly CpuSet[])[]): readonly CpuSet[] {
   const [outer, ...inner] = levels;
   if (outer === undefined || from.length < 2) return from;
-  const hands = outer.map((domain) => from.filter((unit) => unit.first !== undefined && domain.has(unit.first))).filter((hand) => hand.length > 0);
+  const hands = outer
+    .map((domain) => from.filter((unit) => unit.first !== undefined && domain.has(unit.first)))
+    .filter((hand) => hand.length > 0);
   const dealt = hands.map((hand) => deal(hand, inner));
   const rest = from.filter((unit) => !hands.some((hand) => hand.includes(unit)));
   const longest = Math.max(0, ...dealt.map((hand) => hand.length));
@@ -69,7 +71,8 @@ function deal(from: readonly CpuSet[], levels: readonly (readonly CpuSet[])[]): 
 
 function checkedCount(count: unknown, most: number): number {
   if (typeof count !== 'number') throw wrongType(`count is a number of seats, not ${show(count)}`);
-  if (!Number.isInteger(count) || count < 1 || count > most) throw outOfRange(`count is a whole number from 1 to ${most}, the CPUs there are, not ${show(count)}`);
+  if (!Number.isInteger(count) || count < 1 || count > most)
+    throw outOfRange(`count is a whole number from 1 to ${most}, the CPUs there are, not ${show(count)}`);
   return count;
 }
 
@@ -94,7 +97,8 @@ export function spread(options: SpreadOptions, machine: Topology = topology()): 
   const found = domains(by, machine)
     .map((domain) => domain.intersect(usable))
     .filter((domain) => domain.size > 0);
-  if (found.length === 0) throw new AffinityError('ERR_AFFINITY_EMPTY', `no ${by} has a CPU that this process may use${within === undefined ? '' : ' there'}`);
+  if (found.length === 0)
+    throw new AffinityError('ERR_AFFINITY_EMPTY', `no ${by} has a CPU that this process may use${within === undefined ? '' : ' there'}`);
   const levels = (['package', 'numa', 'l3', 'core'] as const).map((unit) => domains(unit, machine));
   const order = deal(found, levels);
   const seats = count === undefined ? order.length : checkedCount(count, usable.size);
@@ -108,7 +112,12 @@ export function spread(options: SpreadOptions, machine: Topology = topology()): 
         const cpus = order[seat % order.length] as CpuSet;
         const group = holder(groups, cpus);
         const node = holder(nodes, cpus);
-        return Object.freeze({ seat, cpus, group: group < 0 ? null : group, node: node < 0 ? null : (machine.numaNodes[node]?.id ?? null) });
+        return Object.freeze({
+          seat,
+          cpus,
+          group: group < 0 ? null : group,
+          node: node < 0 ? null : (machine.numaNodes[node]?.id ?? null),
+        });
       }),
     ),
   });

@@ -19,7 +19,13 @@ const registered = new WeakMap<Plan, number>();
 
 function isPlan(value: unknown): value is Plan {
   if (typeof value !== 'object' || value === null || !('seats' in value)) return false;
-  return Array.isArray(value.seats) && value.seats.length > 0 && value.seats.every((seat: unknown) => typeof seat === 'object' && seat !== null && 'cpus' in seat && seat.cpus instanceof CpuSet && seat.cpus.size > 0);
+  return (
+    Array.isArray(value.seats) &&
+    value.seats.length > 0 &&
+    value.seats.every(
+      (seat: unknown) => typeof seat === 'object' && seat !== null && 'cpus' in seat && seat.cpus instanceof CpuSet && seat.cpus.size > 0,
+    )
+  );
 }
 
 function register(plan: Plan): number {
@@ -43,7 +49,8 @@ export interface WorkerPlacement {
 }
 
 // A worker refuses the options of the whole process and of V8 in its own execArgv; these it takes.
-const workerFlag = /^(?:-r|-C|--(?:require|import|loader|experimental-loader|conditions|enable-source-maps|no-warnings|no-deprecation|trace-warnings|trace-deprecation|trace-uncaught|throw-deprecation|unhandled-rejections|experimental-strip-types|experimental-transform-types|experimental-vm-modules|experimental-wasm-modules|experimental-import-meta-resolve|preserve-symlinks)\b.*)/;
+const workerFlag =
+  /^(?:-r|-C|--(?:require|import|loader|experimental-loader|conditions|enable-source-maps|no-warnings|no-deprecation|trace-warnings|trace-deprecation|trace-uncaught|throw-deprecation|unhandled-rejections|experimental-strip-types|experimental-transform-types|experimental-vm-modules|experimental-wasm-modules|experimental-import-meta-resolve|preserve-symlinks)\b.*)/;
 const withValue = /^(?:-r|-C|--(?:require|import|loader|experimental-loader|conditions|unhandled-rejections))$/;
 
 function inheritedFlags(): string[] {
@@ -103,7 +110,8 @@ export function takeSeat(): void {
   // A worker's own workers and child processes are no part of the plan.
   delete process.env[planVariable];
   const { outcome, osError, seat, sharers } = native.takeSeat(Number(plan));
-  if (outcome === Outcome.gone) throw new AffinityError('ERR_AFFINITY_NO_PLAN', `this process has no plan ${show(plan)} to seat a worker by`);
+  if (outcome === Outcome.gone)
+    throw new AffinityError('ERR_AFFINITY_NO_PLAN', `this process has no plan ${show(plan)} to seat a worker by`);
   const placed = planned(Number(plan), seat);
   if (outcome !== Outcome.done && outcome !== Outcome.trimmed) throw failure(outcome, placed.cpus, osError);
   here[key] = { plan: Number(plan), seat, sharers };

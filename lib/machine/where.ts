@@ -47,9 +47,13 @@ const thisMachine: Known = {
 const named = /^(group|numa|core|package|l[1-4]):(.*)$/;
 const groupMask = /^(\d+):(.*)$/;
 
-function unknown(code: AffinityErrorCode, what: string, ids: string, has: readonly number[]): AffinityError {
-  const sorted = [...new Set(has)].sort((a, b) => a - b);
-  return new AffinityError(code, `${what} ${ids} does not exist; this machine has ${sorted.length === 0 ? 'none' : formatCpuList(sorted)}`);
+function unknown(code: AffinityErrorCode, what: string, ids: readonly number[], has: readonly number[], group?: number): AffinityError {
+  const known = [...new Set(has)].sort((a, b) => a - b);
+  const missing = `${ids.length === 1 ? `${what}` : `${what}s`} ${formatCpuList(ids)}${group === undefined ? '' : ` of group ${group}`} ${ids.length === 1 ? 'does' : 'do'} not exist`;
+  return new AffinityError(
+    code,
+    `${missing}; ${group === undefined ? 'this machine' : 'the group'} has ${known.length === 0 ? 'none' : formatCpuList(known)}`,
+  );
 }
 
 function place(kind: string, list: string, machine: Known): bigint {
@@ -57,7 +61,7 @@ function place(kind: string, list: string, machine: Known): bigint {
   if (ids.length === 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `'${kind}:' needs a number, as ${kind}:0`);
   if (kind === 'group') {
     const missing = ids.filter((id) => id >= machine.table.length);
-    if (missing.length > 0) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', formatCpuList(missing), [...machine.table.keys()]);
+    if (missing.length > 0) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', missing, [...machine.table.keys()]);
     return maskOf(ids.flatMap((id) => (machine.table[id] ?? []).filter((cpu) => cpu !== undefined)));
   }
   const { numaNodes, cores, packages, caches } = machine.topology();
@@ -67,7 +71,7 @@ function place(kind: string, list: string, machine: Known): bigint {
       throw unknown(
         code,
         what,
-        formatCpuList(missing),
+        missing,
         items.flatMap(({ id }) => (id === null ? [] : [id])),
       );
     return items.reduce((mask, { id, cpus }) => (id !== null && ids.includes(id) ? mask | cpus.toMask() : mask), 0n);
@@ -96,22 +100,13 @@ function inGroup({ group, mask }: GroupMask, machine: Known): bigint {
   if (typeof group !== 'number') throw wrongType(`a group is a number, not ${show(group)}`);
   if (!Number.isInteger(group) || group < 0) throw outOfRange(`a group is a whole number from 0, not ${show(group)}`);
   const cpus = machine.table[group];
-  if (cpus === undefined) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', `${group}`, [...machine.table.keys()]);
+  if (cpus === undefined) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', [group], [...machine.table.keys()]);
   if (mask < 0n || mask >> BigInt(groupSize) !== 0n)
     throw outOfRange(`a group's mask has ${groupSize} bits, 0x${(mask < 0n ? -mask : mask).toString(16)} does not fit`);
-  return maskOf(
-    cpusOf(mask).map((bit) => {
-      const cpu = cpus[bit];
-      if (cpu === undefined)
-        throw unknown(
-          'ERR_AFFINITY_UNKNOWN_CPU',
-          'processor',
-          `${bit} of group ${group}`,
-          cpus.flatMap((known, number) => (known === undefined ? [] : [number])),
-        );
-      return cpu;
-    }),
-  );
+  const bits = cpusOf(mask);
+  const missing = bits.filter((bit) => cpus[bit] === undefined);
+  if (missing.length > 0) throw unknown('ERR_AFFINITY_UNKNOWN_CPU', 'processor', missing, Object.keys(cpus).map(Number), group);
+  return maskOf(bits.map((bit) => cpus[bit] as number));
 }
 
 function fromText(text: string, machine: Known): bigint {
@@ -150,6 +145,6 @@ export function resolve(where: Where, machine: Known = thisMachine): CpuSet {
   const mask = set.toMask();
   if (mask === 0n) throw new AffinityError('ERR_AFFINITY_EMPTY', `${show(typeof where === 'string' ? where : String(set))} names no CPU`);
   const beyond = mask & ~machine.known;
-  if (beyond !== 0n) throw unknown('ERR_AFFINITY_UNKNOWN_CPU', 'CPU', formatCpuList(cpusOf(beyond)), cpusOf(machine.known));
+  if (beyond !== 0n) throw unknown('ERR_AFFINITY_UNKNOWN_CPU', 'CPU', cpusOf(beyond), cpusOf(machine.known));
   return set;
 }

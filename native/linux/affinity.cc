@@ -9,11 +9,9 @@
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <mutex>
 #include <string_view>
 
 #include "../platform.h"
-#include "start.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -183,19 +181,7 @@ Result exchange_from_view(ThreadMemory& mine, ConstWords wanted, Words previous,
   return result;
 }
 
-CpuSet& start() noexcept {
-  static CpuSet* const cpus = new CpuSet;
-  return *cpus;
-}
-
 }  // namespace
-
-void note_start() noexcept {
-  static std::once_flag once;
-  std::call_once(once, [] { start() = cpus_allowed("/proc/self/status"); });
-}
-
-const CpuSet& start_set() noexcept { return start(); }
 
 Support support() noexcept {
   return {.platform = "linux", .affinity = true, .spans_groups = true, .topology = true, .sysroot = true, .hardware_groups = false};

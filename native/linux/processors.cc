@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -39,13 +40,15 @@ CpuSet common(const CpuSet& a, const CpuSet& b) {
 std::uint32_t lowest(const CpuSet& cpus) {
   std::size_t word = 0;
   while (cpus.words()[word] == 0) ++word;
-  return static_cast<std::uint32_t>(word * kWordBits) + static_cast<std::uint32_t>(std::countr_zero(cpus.words()[word]));
+  return static_cast<std::uint32_t>(word * kWordBits) +
+         static_cast<std::uint32_t>(std::countr_zero(cpus.words()[word]));
 }
 
 std::uint32_t highest(const CpuSet& cpus) {
   std::size_t word = cpus.words().size() - 1;
   while (cpus.words()[word] == 0) --word;
-  return static_cast<std::uint32_t>(word * kWordBits) + kWordBits - 1 - static_cast<std::uint32_t>(std::countl_zero(cpus.words()[word]));
+  return static_cast<std::uint32_t>(word * kWordBits) + kWordBits - 1 -
+         static_cast<std::uint32_t>(std::countl_zero(cpus.words()[word]));
 }
 
 // A path of the kernel's own short names: longer than its room, it is cut and names nothing.
@@ -84,20 +87,19 @@ class Folder {
   int fd_;
 };
 
-// Calls `visit` with N for every entry prefixN of a directory. False where there is no such directory.
+// Calls `visit` with N for every entry prefixN of a directory, should there be one.
 template <typename Visit>
-bool for_each_numbered(int parent, const char* path, std::string_view prefix, Visit visit) {
+void for_each_numbered(int parent, const char* path, std::string_view prefix, Visit visit) {
   const int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
+  if (fd < 0) return;
   DIR* const directory = fdopendir(fd);
   if (directory == nullptr) {
     close(fd);
-    return false;
+    return;
   }
   while (const dirent* const entry = readdir(directory))
     if (const auto number = number_after(prefix, entry->d_name); number && *number < kMaxCpus) visit(*number);
   closedir(directory);
-  return true;
 }
 
 class Files {
@@ -187,12 +189,14 @@ constexpr std::array<SetFile::Name, 4> kPackageFiles{{{"package_cpus_list", pars
                                                       {"core_siblings_list", parse_cpulist},
                                                       {"package_cpus", parse_cpumask},
                                                       {"core_siblings", parse_cpumask}}};
-constexpr std::array<SetFile::Name, 2> kCacheFiles{{{"shared_cpu_list", parse_cpulist}, {"shared_cpu_map", parse_cpumask}}};
+constexpr std::array<SetFile::Name, 2> kCacheFiles{
+    {{"shared_cpu_list", parse_cpulist}, {"shared_cpu_map", parse_cpumask}}};
 constexpr std::array<SetFile::Name, 2> kNodeFiles{{{"cpumap", parse_cpumask}, {"cpulist", parse_cpulist}}};
 
 // A cgroup file of a CPU list, asked for in the cgroup and then in those above it: a controller may be off further
 // down, and a container sees less of the hierarchy than its own path says.
-bool read_cpuset(Files& files, int root, std::string_view mount, std::string_view cgroup, std::string_view file, CpuSet& cpus) {
+bool read_cpuset(Files& files, int root, std::string_view mount, std::string_view cgroup, std::string_view file,
+                 CpuSet& cpus) {
   if (mount.starts_with('/')) mount.remove_prefix(1);
   // What lies outside a cgroup namespace is written with "..".
   if ((std::string("/") += mount).find("/..") != std::string::npos) return false;
@@ -230,7 +234,8 @@ bool read_allowed_by_cgroup(Files& files, int root, CpuSet& cpus) {
 bool read_allowed_by_status(Files& files, int root, CpuSet& cpus) {
   const auto text = files.read_all(root, "proc/self/status");
   if (!text) return false;
-  if (const auto mask = status_field(*text, "Cpus_allowed"); mask && parse_cpumask(*mask, cpus) && !cpus.empty()) return true;
+  if (const auto mask = status_field(*text, "Cpus_allowed"); mask && parse_cpumask(*mask, cpus) && !cpus.empty())
+    return true;
   const auto list = status_field(*text, "Cpus_allowed_list");
   return list && parse_cpulist(*list, cpus) && !cpus.empty();
 }
@@ -243,8 +248,44 @@ bool read_allowed_by_kernel(Files& files, int root, CpuSet& cpus) {
   if (bytes < 0) return read_allowed_by_status(files, root, cpus);
   for (std::size_t i = 0; i < static_cast<std::size_t>(bytes) / sizeof(unsigned long); ++i)
     for (unsigned long rest = words[i]; rest != 0; rest &= rest - 1)
-      cpus.add(static_cast<std::uint32_t>(i * 8 * sizeof(unsigned long)) + static_cast<std::uint32_t>(std::countr_zero(rest)));
+      cpus.add(static_cast<std::uint32_t>(i * 8 * sizeof(unsigned long)) +
+               static_cast<std::uint32_t>(std::countr_zero(rest)));
   return !cpus.empty();
+}
+
+// What the main thread might use when the addon was loaded, before anything here narrowed a thread.
+class Start {
+ public:
+  void note() {
+    const std::lock_guard guard(lock_);
+    if (!cpus_.empty()) return;
+    Files files;
+    const Folder root(AT_FDCWD, "/");
+    static_cast<void>(read_allowed_by_kernel(files, root.fd(), cpus_));
+  }
+
+  // Takes from `usable`, which the cpuset allows and which is online now, what the process was started without (by
+  // taskset, say). A process that had all of its cpuset follows its cpuset; one that was moved to another has that.
+  void confine(CpuSet& usable) {
+    const std::lock_guard guard(lock_);
+    if (cpus_.empty()) return;
+    CpuSet both = usable;
+    both &= cpus_;
+    if (!judged_) confined_ = both != usable;
+    judged_ = true;
+    if (confined_ && !both.empty()) usable = both;
+  }
+
+ private:
+  std::mutex lock_;
+  CpuSet cpus_;
+  bool judged_ = false;
+  bool confined_ = false;
+};
+
+Start& start() {
+  static Start* const only = new Start;
+  return *only;
 }
 
 class Reader {
@@ -300,11 +341,11 @@ class Reader {
 
   void read_allowed() {
     Machine& m = machine_;
-    const bool known = live_ ? read_allowed_by_kernel(files_, root_, m.allowed)
-                             : read_allowed_by_cgroup(files_, root_, m.allowed) ||
-                                   read_allowed_by_status(files_, root_, m.allowed);
+    const bool by_cgroup = read_allowed_by_cgroup(files_, root_, m.allowed);
+    if (!by_cgroup && !live_) static_cast<void>(read_allowed_by_status(files_, root_, m.allowed));
     m.allowed &= m.online;
-    if (!known || m.allowed.empty()) m.allowed = m.online;
+    if (m.allowed.empty()) m.allowed = m.online;
+    if (live_) start().confine(m.allowed);
   }
 
   // The ids that a CPU's own topology/ holds.
@@ -403,7 +444,8 @@ class Reader {
         machine_.caches.push_back(std::move(cache));
       }
     });
-    std::ranges::stable_sort(machine_.caches, {}, [](const Cache& cache) { return std::pair(cache.level, cache.type); });
+    std::ranges::stable_sort(machine_.caches, {},
+                             [](const Cache& cache) { return std::pair(cache.level, cache.type); });
   }
 
   // The CPUs of a node, from the first source that knows any: its map, its list, its links to CPUs, the CPUs' links to
@@ -473,7 +515,8 @@ class Reader {
       std::optional<std::uint32_t> home;
       for_each_numbered(cpu_.fd(), (Path() << "cpu" << cpu).text(), "node", [&](std::uint32_t node) { home = node; });
       for (NumaNode& node : m.numa_nodes) {
-        const bool here = home ? *home == node.id : faccessat(nodes, (Path() << "node" << node.id << "/cpu" << cpu).text(), F_OK, 0) == 0;
+        const bool here = home ? *home == node.id
+                               : faccessat(nodes, (Path() << "node" << node.id << "/cpu" << cpu).text(), F_OK, 0) == 0;
         if (!here) continue;
         node.capacity.add(cpu);
         break;
@@ -497,7 +540,8 @@ class Reader {
     std::uint64_t before = 0;
     std::vector<Kind> kinds;
     for (const auto& [value, core] : cores) {
-      if (before == 0 || !same(before, value)) kinds.push_back({.efficiency_class = static_cast<std::uint32_t>(kinds.size()), .cpus = {}});
+      if (before == 0 || !same(before, value))
+        kinds.push_back({.efficiency_class = static_cast<std::uint32_t>(kinds.size()), .cpus = {}});
       kinds.back().cpus |= core->cpus;
       before = value;
     }
@@ -548,6 +592,8 @@ class Reader {
 };
 
 }  // namespace
+
+void note_start() noexcept { start().note(); }
 
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};

@@ -7,7 +7,12 @@ constexpr Result kUnsupported{Outcome::unsupported, 0};
 }  // namespace
 
 Support support() noexcept {
-  return {.platform = "unsupported", .affinity = false, .spans_groups = false, .topology = false, .sysroot = false, .hardware_groups = false};
+  return {.platform = "unsupported",
+          .affinity = false,
+          .spans_groups = false,
+          .topology = false,
+          .sysroot = false,
+          .hardware_groups = false};
 }
 
 std::size_t mask_words() noexcept { return 1; }

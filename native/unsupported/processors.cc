@@ -2,6 +2,8 @@
 
 namespace groupaffinity {
 
+void note_start() noexcept {}
+
 Result read_machine(const std::string&, Machine& machine) {
   machine = {};
   return {Outcome::unsupported, 0};

@@ -4,4 +4,6 @@ namespace groupaffinity {
 
 std::uint64_t current_thread() noexcept { return 0; }
 
+Result read_thread(std::uint64_t, ThreadState&) { return {Outcome::unsupported, 0}; }
+
 }  // namespace groupaffinity

@@ -51,10 +51,10 @@ class ActiveProcessors {
   }
 
   std::uint32_t refresh() noexcept {
-    std::vector<HardwareGroup> groups;
-    const std::uint32_t error = read_hardware_groups(groups);
-    for (std::uint32_t group = 0; group < groups.size() && group < count_; ++group)
-      masks_[group].fetch_or(groups[group].active, std::memory_order_relaxed);
+    std::vector<HardwareGroup> hardware;
+    const std::uint32_t error = read_hardware_groups(hardware);
+    for (std::uint32_t group = 0; group < hardware.size() && group < count_; ++group)
+      masks_[group].fetch_or(hardware[group].active, std::memory_order_relaxed);
     return error;
   }
 
@@ -105,10 +105,12 @@ void arrive(const GROUP_AFFINITY& affinity) noexcept {
 
 // Confines the calling thread to the active ones of `wanted`; `in_force` and `previous` are written on `done` and
 // `trimmed` only.
-Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_force, GROUP_AFFINITY& previous) noexcept {
+Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_force,
+             GROUP_AFFINITY& previous) noexcept {
   if (wanted.mask == 0 || (wanted.mask & ~formed.maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
   GroupMask running = wanted;
-  if (const std::uint32_t error = active_processors().keep_active(running.group, running.mask); error != 0) return failure(error);
+  if (const std::uint32_t error = active_processors().keep_active(running.group, running.mask); error != 0)
+    return failure(error);
   if (running.mask == 0) return {Outcome::none_running, 0};
 
   const GROUP_AFFINITY affinity = as_group_affinity(running);
@@ -124,7 +126,9 @@ Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_f
   return {running.mask == wanted.mask ? Outcome::done : Outcome::trimmed, 0};
 }
 
-bool placed(const Result& result) noexcept { return result.outcome == Outcome::done || result.outcome == Outcome::trimmed; }
+bool placed(const Result& result) noexcept {
+  return result.outcome == Outcome::done || result.outcome == Outcome::trimmed;
+}
 
 // For a previous set that the formed groups can't express: then nothing could bring it back later.
 Result undo(const GROUP_AFFINITY& previous) noexcept {
@@ -135,15 +139,20 @@ Result undo(const GROUP_AFFINITY& previous) noexcept {
 }  // namespace
 
 Support support() noexcept {
-  return {.platform = "windows", .affinity = true, .spans_groups = false, .topology = true, .sysroot = false, .hardware_groups = true};
+  return {.platform = "windows",
+          .affinity = true,
+          .spans_groups = false,
+          .topology = true,
+          .sysroot = false,
+          .hardware_groups = true};
 }
 
 std::size_t mask_words() noexcept {
   static const std::size_t words = [] {
-    std::vector<HardwareGroup> groups;
+    std::vector<HardwareGroup> hardware;
     std::size_t processors = 0;
-    if (read_hardware_groups(groups) == 0)
-      for (const HardwareGroup& group : groups) processors += static_cast<std::size_t>(std::popcount(group.maximum));
+    if (read_hardware_groups(hardware) == 0)
+      for (const HardwareGroup& group : hardware) processors += static_cast<std::size_t>(std::popcount(group.maximum));
     return processors == 0 ? 1 : (processors + kWordBits - 1) / kWordBits;
   }();
   return words;
@@ -188,7 +197,14 @@ Result restore_affinity(ConstWords previous) noexcept {
   if (const Result result = to_group(*formed, previous, processors); result.outcome != Outcome::done) return result;
   GROUP_AFFINITY after{};
   GROUP_AFFINITY before{};
-  return place(*formed, processors, after, before);
+  Result result = place(*formed, processors, after, before);
+  if (result.outcome == Outcome::not_allowed) {
+    // The process was narrowed meanwhile. That narrows the sets of its threads as well, so what is left of the previous
+    // one is what the thread would have by now.
+    processors.mask &= process_affinity(processors.group);
+    if (processors.mask != 0) result = place(*formed, processors, after, before);
+  }
+  return placed(result) ? Result{} : result;
 }
 
 std::uint32_t current_cpu() noexcept {

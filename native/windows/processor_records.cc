@@ -37,7 +37,9 @@ class Record {
     return masks;
   }
 
-  [[nodiscard]] std::size_t mask_count(std::size_t masks_offset) const noexcept { return get<std::uint16_t>(masks_offset - 2); }
+  [[nodiscard]] std::size_t mask_count(std::size_t masks_offset) const noexcept {
+    return get<std::uint16_t>(masks_offset - 2);
+  }
 
  private:
   std::span<const std::byte> bytes_;
@@ -81,12 +83,14 @@ void decode_record(const Record& record, ProcessorRecords& records) {
     case Relationship::numa_node:
     case Relationship::numa_node_ex:
       if (record.holds(layout::kNodeNumber, sizeof(std::uint32_t)))
-        records.nodes.push_back({record.get<std::uint32_t>(layout::kNodeNumber), masks_or_one(record, layout::kNodeMasks)});
+        records.nodes.push_back(
+            {record.get<std::uint32_t>(layout::kNodeNumber), masks_or_one(record, layout::kNodeMasks)});
       break;
     case Relationship::cache:
       if (const auto type = cache_type(record.get<std::uint32_t>(layout::kCacheType)))
         records.caches.push_back({record.get<std::uint8_t>(layout::kCacheLevel), *type,
-                                  record.get<std::uint32_t>(layout::kCacheSize), masks_or_one(record, layout::kCacheMasks)});
+                                  record.get<std::uint32_t>(layout::kCacheSize),
+                                  masks_or_one(record, layout::kCacheMasks)});
       break;
     case Relationship::group:
       // One record describes all groups.
@@ -119,9 +123,9 @@ void decode_processor_records(std::span<const std::byte> buffer, ProcessorRecord
   }
 }
 
-ProcessorNumbers::ProcessorNumbers(std::span<const HardwareGroup> groups) {
+ProcessorNumbers::ProcessorNumbers(std::span<const HardwareGroup> hardware) {
   std::uint32_t first = 0;
-  for (const HardwareGroup& group : groups) {
+  for (const HardwareGroup& group : hardware) {
     groups_.push_back({group.maximum, first});
     first += static_cast<std::uint32_t>(std::popcount(group.maximum));
   }
@@ -159,7 +163,8 @@ void describe_machine(const ProcessorRecords& records, Machine& machine) {
 
   // Windows numbers neither packages nor cores: an id is the place in the order of the lowest CPUs.
   for (const auto& processors : records.packages)
-    if (CpuSet cpus = online_of(processors); !cpus.empty()) machine.packages.push_back({.id = {}, .cpus = std::move(cpus)});
+    if (CpuSet cpus = online_of(processors); !cpus.empty())
+      machine.packages.push_back({.id = {}, .cpus = std::move(cpus)});
   std::ranges::stable_sort(machine.packages, by_lowest);
   std::map<std::uint32_t, std::int64_t> package_of;
   for (std::size_t i = 0; i < machine.packages.size(); ++i) {
@@ -200,10 +205,10 @@ void describe_machine(const ProcessorRecords& records, Machine& machine) {
 
   for (const auto& record : records.caches)
     if (CpuSet cpus = online_of(record.processors); !cpus.empty())
-      machine.caches.push_back({.level = record.level, .type = record.type, .bytes = record.bytes, .cpus = std::move(cpus)});
-  std::ranges::stable_sort(machine.caches, {}, [](const Cache& cache) {
-    return std::tuple(cache.level, cache.type, lowest(cache.cpus));
-  });
+      machine.caches.push_back(
+          {.level = record.level, .type = record.type, .bytes = record.bytes, .cpus = std::move(cpus)});
+  std::ranges::stable_sort(machine.caches, {},
+                           [](const Cache& cache) { return std::tuple(cache.level, cache.type, lowest(cache.cpus)); });
 }
 
 }  // namespace groupaffinity

@@ -81,7 +81,7 @@ void decode_processor_records(std::span<const std::byte> buffer, ProcessorRecord
 // The processor numbers of platform.h: through the groups in order, over their maximum masks.
 class ProcessorNumbers {
  public:
-  explicit ProcessorNumbers(std::span<const HardwareGroup> groups);
+  explicit ProcessorNumbers(std::span<const HardwareGroup> hardware);
   // Bits that are no processors are left out.
   void add(const GroupMask& processors, CpuSet& cpus) const;
 

@@ -15,18 +15,22 @@ using Record = SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX;
 
 static_assert(offsetof(Record, Size) == layout::kSize && offsetof(Record, Processor) == layout::kHeader);
 static_assert(sizeof(GROUP_AFFINITY) == layout::kGroupAffinity && offsetof(GROUP_AFFINITY, Mask) == 0 &&
-              sizeof(GROUP_AFFINITY::Mask) == sizeof(Word) && offsetof(GROUP_AFFINITY, Group) == layout::kGroupAffinityGroup);
+              sizeof(GROUP_AFFINITY::Mask) == sizeof(Word) &&
+              offsetof(GROUP_AFFINITY, Group) == layout::kGroupAffinityGroup);
 // EfficiencyClass follows Flags; headers older than Windows 10 call it reserved.
 static_assert(offsetof(Record, Processor.Flags) + 1 == layout::kEfficiencyClass &&
               offsetof(Record, Processor.GroupCount) + 2 == layout::kProcessorMasks &&
               offsetof(Record, Processor.GroupMask) == layout::kProcessorMasks);
 static_assert(offsetof(Record, NumaNode.NodeNumber) == layout::kNodeNumber &&
               offsetof(Record, NumaNode.GroupMask) == layout::kNodeMasks);
-static_assert(offsetof(Record, Cache.Level) == layout::kCacheLevel && offsetof(Record, Cache.CacheSize) == layout::kCacheSize &&
-              offsetof(Record, Cache.Type) == layout::kCacheType && offsetof(Record, Cache.GroupMask) == layout::kCacheMasks);
+static_assert(offsetof(Record, Cache.Level) == layout::kCacheLevel &&
+              offsetof(Record, Cache.CacheSize) == layout::kCacheSize &&
+              offsetof(Record, Cache.Type) == layout::kCacheType &&
+              offsetof(Record, Cache.GroupMask) == layout::kCacheMasks);
 static_assert(offsetof(Record, Group.ActiveGroupCount) == layout::kActiveGroupCount &&
               offsetof(Record, Group.GroupInfo) == layout::kGroupInfos);
-static_assert(sizeof(PROCESSOR_GROUP_INFO) == layout::kGroupInfo && offsetof(PROCESSOR_GROUP_INFO, MaximumProcessorCount) == 0 &&
+static_assert(sizeof(PROCESSOR_GROUP_INFO) == layout::kGroupInfo &&
+              offsetof(PROCESSOR_GROUP_INFO, MaximumProcessorCount) == 0 &&
               offsetof(PROCESSOR_GROUP_INFO, ActiveProcessorMask) == layout::kGroupInfoActiveMask);
 
 // Adds what Windows answers for one relationship to `records`. Returns 0 or GetLastError().
@@ -47,56 +51,73 @@ std::uint32_t query(std::uint32_t relationship, ProcessorRecords& records) {
 }
 
 // The group record ends with the last active group; the processors that later ones can have are known nevertheless.
-void add_inactive_groups(std::vector<HardwareGroup>& groups) {
+void add_inactive_groups(std::vector<HardwareGroup>& hardware) {
   const WORD count = GetMaximumProcessorGroupCount();
-  for (auto group = static_cast<WORD>(std::min<std::size_t>(groups.size(), count)); group < count; ++group) {
+  for (auto group = static_cast<WORD>(std::min<std::size_t>(hardware.size(), count)); group < count; ++group) {
     const DWORD processors = GetMaximumProcessorCount(group);
-    groups.push_back({.maximum = processors >= kGroupSize ? ~Word{0} : (Word{1} << processors) - 1, .active = 0});
+    hardware.push_back({.maximum = processors >= kGroupSize ? ~Word{0} : (Word{1} << processors) - 1, .active = 0});
   }
-  while (!groups.empty() && groups.back().maximum == 0) groups.pop_back();
+  while (!hardware.empty() && hardware.back().maximum == 0) hardware.pop_back();
 }
 
-// The groups in which the process has threads or may have some; empty where the call does not exist (Wine).
+// The groups in which the process has threads or, from Windows 11 and Server 2022 on, may have some; empty where the
+// call does not exist (Wine).
 std::vector<USHORT> process_groups() {
   // GroupArray must be aligned as a DWORD, or the call fails with ERROR_NOACCESS.
   std::vector<DWORD> storage(32);
   for (int attempt = 0; attempt < 4; ++attempt) {
-    auto* const groups = reinterpret_cast<USHORT*>(storage.data());
+    auto* const members = reinterpret_cast<USHORT*>(storage.data());
     auto count = static_cast<USHORT>(storage.size() * 2);
-    if (GetProcessGroupAffinity(GetCurrentProcess(), &count, groups)) return {groups, groups + count};
+    if (GetProcessGroupAffinity(GetCurrentProcess(), &count, members)) return {members, members + count};
     if (GetLastError() != ERROR_INSUFFICIENT_BUFFER) break;
     storage.resize(static_cast<std::size_t>(count) / 2 + 1);
   }
   return {};
 }
 
+// The process's part of the calling thread's group; mask 0 where Windows does not tell.
+GroupMask home_affinity() noexcept {
+  GROUP_AFFINITY thread{};
+  if (!GetThreadGroupAffinity(GetCurrentThread(), &thread)) return {.group = kNoCpu, .mask = 0};
+  DWORD_PTR process = 0;
+  DWORD_PTR system = 0;
+  if (!GetProcessAffinityMask(GetCurrentProcess(), &process, &system)) process = 0;
+  return {.group = thread.Group, .mask = process};
+}
+
+// Of the first call in the process.
+const GroupMask& start_affinity() noexcept {
+  static const GroupMask at_start = home_affinity();
+  return at_start;
+}
+
 bool this_machine(const std::string& sysroot) { return sysroot.empty() || sysroot == "/"; }
 
 }  // namespace
 
-std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& groups) {
+std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& hardware) {
   ProcessorRecords records;
   const std::uint32_t error = query(static_cast<std::uint32_t>(Relationship::group), records);
-  groups = std::move(records.groups);
-  if (error == 0) add_inactive_groups(groups);
+  hardware = std::move(records.groups);
+  if (error == 0) add_inactive_groups(hardware);
   return error;
 }
 
 // GetProcessAffinityMask tells one group's part: the process's only group or, from Windows 11 and Server 2022 on, the
 // calling thread's primary group; zeros where threads were placed in several groups (learn.microsoft.com,
-// GetProcessAffinityMask). No call tells the part of a process in its other groups: they count as whole.
+// GetProcessAffinityMask). So what it told at the start stands for that group later. No call tells the part of a
+// process in its other groups: they count as whole.
 Word process_affinity(std::uint32_t group) {
-  GROUP_AFFINITY home{};
-  const bool at_home = GetThreadGroupAffinity(GetCurrentThread(), &home) && home.Group == group;
-  if (at_home) {
-    DWORD_PTR process = 0;
-    DWORD_PTR system = 0;
-    if (GetProcessAffinityMask(GetCurrentProcess(), &process, &system) && process != 0) return process;
-  }
-  const std::vector<USHORT> groups = process_groups();
-  const bool member = groups.empty() ? at_home : std::ranges::find(groups, group) != groups.end();
-  return member ? ~Word{0} : 0;
+  const GroupMask home = home_affinity();
+  if (home.group == group && home.mask != 0) return home.mask;
+  const std::vector<USHORT> members = process_groups();
+  const bool member = members.empty() ? home.group == group : std::ranges::find(members, group) != members.end();
+  if (!member) return 0;
+  const GroupMask& at_start = start_affinity();
+  return at_start.group == group && at_start.mask != 0 ? at_start.mask : ~Word{0};
 }
+
+void note_start() noexcept { static_cast<void>(start_affinity()); }
 
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};
@@ -104,7 +125,8 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
   ProcessorRecords records;
   if (const std::uint32_t error = query(kRelationAll, records); error != 0) return {Outcome::refused, error};
   // From Windows Server 2022 on, a node that spans groups shows only its primary group unless asked for in this way
-  // (learn.microsoft.com, GetLogicalProcessorInformationEx and "NUMA Support"); earlier systems don't know the question.
+  // (learn.microsoft.com, GetLogicalProcessorInformationEx and "NUMA Support"); earlier systems don't know the
+  // question.
   static_cast<void>(query(static_cast<std::uint32_t>(Relationship::numa_node_ex), records));
   add_inactive_groups(records.groups);
   describe_machine(records, machine);

@@ -8,9 +8,9 @@
 
 namespace groupaffinity {
 
-// Replaces `groups` by the hardware's groups as they are now; those that have no processors yet are included where
+// Replaces `hardware` by the hardware's groups as they are now; those that have no processors yet are included where
 // Windows has reserved numbers for them. Returns 0, or GetLastError() and no groups.
-[[nodiscard]] std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& groups);
+[[nodiscard]] std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& hardware);
 
 // The bits of a group that the affinity of this process holds; bits that are no processors may be set among them.
 [[nodiscard]] Word process_affinity(std::uint32_t group);

@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { readTopology } from '../../lib/machine/topology.ts';
-import { compose, toList, type CacheShape, type Description, type MachineTruth } from '../fixtures/compose.ts';
+import { compose, fromList, scratchFolder, toList, type CacheShape, type Description, type MachineTruth } from '../fixtures/compose.ts';
 
 const kib = 1024;
 const caches: CacheShape[] = [
@@ -35,7 +34,17 @@ const machines: Record<string, Description> = {
   'several packages in a node': { packages: 8, nodes: 2, cores: 10 },
   'node ids with gaps': { packages: 4, cores: 4, nodeIds: [0, 1, 16, 17] },
   'CPU 0 on a node that is not the first': { packages: 4, cores: 20, nodeIds: [3, 0, 1, 2] },
-  'nodes of memory only': { packages: 2, cores: 4, memoryOnly: [2, 5], distances: [[10, 21, 17, 28], [21, 10, 28, 17], [17, 28, 10, 28], [28, 17, 28, 10]] },
+  'nodes of memory only': {
+    packages: 2,
+    cores: 4,
+    memoryOnly: [2, 5],
+    distances: [
+      [10, 21, 17, 28],
+      [21, 10, 28, 17],
+      [17, 28, 10, 28],
+      [28, 17, 28, 10],
+    ],
+  },
   'a memory node before those with CPUs': { packages: 2, cores: 2, nodeIds: [1, 2], memoryOnly: [0] },
   'no node directory': { cores: 12, nodes: 0 },
   'no distances': { packages: 2, cores: 4, distances: null },
@@ -56,8 +65,26 @@ const machines: Record<string, Description> = {
   'no possible, present or online: the directories and their own online files': { cores: 8, threads: 2, offline: '5,9', globalFiles: [] },
   'only online is known': { cores: 4, offline: '2', globalFiles: ['online'] },
   'no word on what is online': { cores: 4, globalFiles: ['possible', 'present'], ownOnlineFile: false },
-  'a kernel of 2006': { oldKernel: true, packages: 4, cores: 4, threads: 2, numbering: 'siblings-apart', offline: '5,13', distances: null, caches },
-  'a kernel of 2006, 256 CPUs, masks of 1,024 bits': { oldKernel: true, packages: 8, nodes: 8, cores: 8, threads: 4, maskBits: 1024, nodeIds: [0, 1, 4, 5, 8, 9, 12, 13], packageIds: 'minus-one' },
+  'a kernel of 2006': {
+    oldKernel: true,
+    packages: 4,
+    cores: 4,
+    threads: 2,
+    numbering: 'siblings-apart',
+    offline: '5,13',
+    distances: null,
+    caches,
+  },
+  'a kernel of 2006, 256 CPUs, masks of 1,024 bits': {
+    oldKernel: true,
+    packages: 8,
+    nodes: 8,
+    cores: 8,
+    threads: 4,
+    maskBits: 1024,
+    nodeIds: [0, 1, 4, 5, 8, 9, 12, 13],
+    packageIds: 'minus-one',
+  },
   'masks whose first word is short': { packages: 2, cores: 22, siblingFiles: 'old-masks', caches },
   'masks of 4,096 bits': { packages: 2, cores: 4, threads: 2, siblingFiles: 'new-masks', maskBits: 4096, caches },
   'old names for lists': { cores: 4, threads: 2, siblingFiles: 'old-lists' },
@@ -69,19 +96,39 @@ const machines: Record<string, Description> = {
   'threads and nothing else': { cores: 1, threads: 2, nodes: 0, topology: 'threads' },
   'no topology files': { cores: 6, topology: 'none' },
   'cache maps of zeros': { cores: 4, caches, zeroCacheMaps: true, siblingFiles: 'new-masks' },
-  'a second level cache of two cores': { packages: 2, cores: 8, threads: 2, caches: [{ level: 2, type: 'unified', size: 1024 * kib, cores: 2 }, { level: 3, type: 'unified', size: 8192 * kib, cores: 0 }] },
-  'NUL bytes at the end of every file': { packages: 2, cores: 4, threads: 2, offline: '3', isolated: '1-2', trailer: '\0\0', caches, cpuset: { from: 'v2', cpus: '0-2,4' } },
+  'a second level cache of two cores': {
+    packages: 2,
+    cores: 8,
+    threads: 2,
+    caches: [
+      { level: 2, type: 'unified', size: 1024 * kib, cores: 2 },
+      { level: 3, type: 'unified', size: 8192 * kib, cores: 0 },
+    ],
+  },
+  'NUL bytes at the end of every file': {
+    packages: 2,
+    cores: 4,
+    threads: 2,
+    offline: '3',
+    isolated: '1-2',
+    trailer: '\0\0',
+    caches,
+    cpuset: { from: 'v2', cpus: '0-2,4' },
+  },
   'blanks at the end of every file': { cores: 4, trailer: ' \n', isolated: '3' },
   'isolated CPUs, one of them offline': { cores: 8, isolated: '2-5', offline: '4' },
   'a cpuset of cgroups 1': { cores: 8, cpuset: { from: 'v1', cpus: '1-3,7', path: '/batch/job' } },
-  'a cpuset without prefix, its mount point with a blank': { cores: 8, cpuset: { from: 'v1-noprefix', cpus: '0,2', path: '/torque/1.master' } },
+  'a cpuset without prefix, its mount point with a blank': {
+    cores: 8,
+    cpuset: { from: 'v1-noprefix', cpus: '0,2', path: '/torque/1.master' },
+  },
   'the cpuset file system': { cores: 8, cpuset: { from: 'cpuset-filesystem', cpus: '4-7' } },
   'a cpuset of cgroups 2': { cores: 8, cpuset: { from: 'v2', cpus: '2-5', path: '/user.slice/shell.scope' } },
   'a cpuset set further up': { cores: 8, cpuset: { from: 'v2', cpus: '2-5', path: '/kubepods/pod1/container', heldBy: '/kubepods' } },
   'a cgroup path that the container does not see': { cores: 8, cpuset: { from: 'v1', cpus: '6-7', path: '/docker/0123', heldBy: '/' } },
   'a cpuset that holds an offline CPU': { cores: 8, offline: '5', cpuset: { from: 'v2', cpus: '4-6' } },
-  'Cpus_allowed': { cores: 40, cpuset: { from: 'status-mask', cpus: '1,33-39' } },
-  'Cpus_allowed_list': { cores: 4, cpuset: { from: 'status-list', cpus: '1-2' } },
+  Cpus_allowed: { cores: 40, cpuset: { from: 'status-mask', cpus: '1,33-39' } },
+  Cpus_allowed_list: { cores: 4, cpuset: { from: 'status-list', cpus: '1-2' } },
   'a hybrid by capacity, slow cores first': { cores: 8, kinds: { by: 'capacity', cores: [4, 3, 1], values: [250, 871, 1024] } },
   'a hybrid by its monitoring units': { cores: 14, threads: 1, kinds: { by: 'units', cores: [6, 8], values: [2, 1] } },
   'a hybrid of three sorts by its monitoring units': { cores: 16, kinds: { by: 'units', cores: [6, 8, 2], values: [3, 2, 1] } },
@@ -89,29 +136,38 @@ const machines: Record<string, Description> = {
   'a hybrid by highest frequency': { cores: 6, kinds: { by: 'max-frequency', cores: [2, 4], values: [5100000, 3500000] } },
   'a whole blade centre: 1,024 CPUs': { packages: 8, cores: 64, threads: 2, numbering: 'siblings-apart', offline: '77,900-910' },
   '2,048 CPUs of two threads in 32 nodes, some memory only': { packages: 32, cores: 32, threads: 2, memoryOnly: [40, 41] },
-  '4,096 CPUs, not a multiple of a group in a node': { packages: 16, cores: 96, threads: 2, gaps: '3072-3079', cpuset: { from: 'v2', cpus: '0-99,3000-3100' } },
+  '4,096 CPUs, not a multiple of a group in a node': {
+    packages: 16,
+    cores: 96,
+    threads: 2,
+    gaps: '3072-3079',
+    cpuset: { from: 'v2', cpus: '0-99,3000-3100' },
+  },
   '8,192 CPUs': { packages: 64, cores: 64, threads: 2, numbering: 'siblings-apart' },
   '8,192 CPUs in one node': { cores: 2048, threads: 4 },
 };
 
-describe('composed machines', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'composed-machines-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+function newRoot(): string {
+  const root = scratchFolder('composed-machine');
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  return root;
+}
 
+describe('composed machines', () => {
   it.each(Object.entries(machines))('%s', { timeout: 60_000 }, (title, description) => {
-    const root = mkdtempSync(join(folder, 'machine-'));
-    const { truth } = compose(description, root);
+    const { root, truth } = compose(description, newRoot());
     expect(JSON.parse(JSON.stringify(readTopology(root))), title).toEqual(truth);
   });
-});
-
-describe('composed machines that hide something', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'composed-machines-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('second threads switched off before the start: nobody can tell the pairs, and the groups hold the same CPUs', () => {
-    const { root, truth } = compose({ packages: 2, cores: 20, threads: 2, numbering: 'siblings-apart', offline: '40-79' }, join(folder, 'machine'));
-    const unordered = (groups: MachineTruth['groups']): object[] => groups.map(({ group, maximumMask, cpus, online }) => ({ group, maximumMask, cpus: toList(cpus.split(',').map(Number)), online }));
+    const { root, truth } = compose({ packages: 2, cores: 20, threads: 2, numbering: 'siblings-apart', offline: '40-79' }, newRoot());
+    const unordered = (groups: MachineTruth['groups']): object[] =>
+      groups.map(({ group, maximumMask, cpus, online }) => ({
+        group,
+        maximumMask,
+        online,
+        cpus: toList(cpus.split(',').flatMap(fromList)),
+      }));
     const found = JSON.parse(JSON.stringify(readTopology(root))) as MachineTruth;
     expect(unordered(found.groups)).toEqual(unordered(truth.groups));
     expect({ ...found, groups: [] }).toEqual({ ...truth, groups: [] });
@@ -119,20 +175,16 @@ describe('composed machines that hide something', () => {
 });
 
 describe('a folder that is no machine', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'no-machine-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
   it('an empty folder is refused', () => {
-    expect(() => readTopology(folder)).toThrow();
+    expect(() => readTopology(newRoot())).toThrow(/no online CPU/);
   });
 
   it('a folder that is not there is refused', () => {
-    expect(() => readTopology(join(folder, 'absent'))).toThrow();
+    expect(() => readTopology(join(newRoot(), 'absent'))).toThrow(/no online CPU/);
   });
 
   it('a machine whose CPUs are all offline is refused', () => {
-    const root = mkdtempSync(join(folder, 'machine-'));
-    compose({ cores: 2, offline: '0-1', globalFiles: ['present'] }, root);
-    expect(() => readTopology(root)).toThrow();
+    const { root } = compose({ cores: 2, offline: '0-1', globalFiles: ['present'] }, newRoot());
+    expect(() => readTopology(root)).toThrow(/no online CPU/);
   });
 });

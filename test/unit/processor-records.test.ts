@@ -6,7 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 
 const compiler = process.env['CXX'] ?? 'g++';
-const flags = ['-std=c++20', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const flags = [
+  '-std=c++20',
+  '-Wall',
+  '-Wextra',
+  '-Wconversion',
+  '-Werror',
+  '-g',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+];
 const folder = mkdtempSync(join(tmpdir(), 'processor-records-'));
 const program = join(folder, 'processor-records');
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));

@@ -58,10 +58,12 @@ class Composer {
   Composer& package(std::initializer_list<GroupMask> list) {
     return record(3).fill(22).u16(static_cast<std::uint16_t>(list.size())).masks(list).end();
   }
-  Composer& node(std::uint32_t id, std::uint16_t count, std::initializer_list<GroupMask> list, std::uint32_t relationship = 1) {
+  Composer& node(std::uint32_t id, std::uint16_t count, std::initializer_list<GroupMask> list,
+                 std::uint32_t relationship = 1) {
     return record(relationship).u32(id).fill(18).u16(count).masks(list).end();
   }
-  Composer& cache(std::uint8_t level, std::uint32_t type, std::uint32_t bytes, std::uint16_t count, std::initializer_list<GroupMask> list) {
+  Composer& cache(std::uint8_t level, std::uint32_t type, std::uint32_t bytes, std::uint16_t count,
+                  std::initializer_list<GroupMask> list) {
     return record(2).u8(level).u8(8).u16(64).u32(bytes).u32(type).fill(18).u16(count).masks(list).end();
   }
   struct Group {
@@ -137,7 +139,8 @@ void a_desktop_of_two_kinds_of_core() {
   CHECK(m.numa_nodes.size() == 1 && m.numa_nodes[0].cpus == range(0, 5) && m.numa_nodes[0].distances.empty());
   // Sorted; the unknown type is left out.
   CHECK(m.caches.size() == 4);
-  CHECK(m.caches[0].level == 1 && m.caches[0].type == CacheType::data && m.caches[0].bytes == 32768 && m.caches[0].cpus == range(0, 1));
+  CHECK(m.caches[0].level == 1 && m.caches[0].type == CacheType::data && m.caches[0].bytes == 32768 &&
+        m.caches[0].cpus == range(0, 1));
   CHECK(m.caches[1].type == CacheType::instruction && m.caches[1].bytes == 65536);
   CHECK(m.caches[2].level == 2 && m.caches[2].type == CacheType::instruction && m.caches[2].cpus == range(2, 3));
   CHECK(m.caches[3].level == 3 && m.caches[3].type == CacheType::unified && m.caches[3].cpus == range(0, 5));
@@ -163,10 +166,8 @@ void nodes_packages_and_caches_that_span_groups() {
 }
 
 void a_node_told_by_its_primary_group_and_then_in_full() {
-  const Machine m = machine_of(Composer()
-                                   .node(0, 1, {{0, kAll}})
-                                   .groups(2, {{64, kAll}, {16, 0xFFFF}})
-                                   .node(0, 2, {{0, kAll}, {1, 0xFFFF}}));
+  const Machine m = machine_of(
+      Composer().node(0, 1, {{0, kAll}}).groups(2, {{64, kAll}, {16, 0xFFFF}}).node(0, 2, {{0, kAll}, {1, 0xFFFF}}));
   CHECK(m.numa_nodes.size() == 1 && m.numa_nodes[0].cpus == range(0, 79));
 }
 
@@ -263,7 +264,8 @@ void damaged_anywhere() {
   std::mt19937 random(20348);
   for (int round = 0; round < 20000; ++round) {
     Bytes bytes = c.bytes();
-    for (std::uint32_t hits = random() % 8; hits > 0; --hits) bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    for (std::uint32_t hits = random() % 8; hits > 0; --hits)
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
     bytes.resize(random() % 4 == 0 ? random() % bytes.size() : bytes.size());
     const Machine m = machine_of(std::span(bytes));
     std::uint32_t processors = 0;

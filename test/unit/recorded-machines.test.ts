@@ -1,11 +1,10 @@
 /** Machines of others, as their kernels described them, against what hwloc found in the same files. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { readTopology } from '../../lib/machine/topology.ts';
-import type { MachineTruth } from '../fixtures/compose.ts';
+import { fromList, scratchFolder, toList, type MachineTruth } from '../fixtures/compose.ts';
 
 interface RecordedTruth {
   cpus: { possible: string | null; present: string | null; dirs: string; online: string; allowed: string };
@@ -16,6 +15,8 @@ interface RecordedTruth {
   l3: { cpus: string }[];
   /** Slowest first. Empty: all CPUs are of one kind. */
   kinds: { cpus: string }[];
+  /** Among others "4 groups", where there is more than one. */
+  traps: string[];
   /** Where hwloc departs from the kernel's files on purpose. */
   kernel_view?: { cores?: RecordedCore[]; numa?: { id: number; cpus: string }[] };
 }
@@ -40,13 +41,9 @@ const cores = (truth: readonly RecordedCore[]): string[] =>
 const nodes = (truth: readonly { id: number; cpus: string }[]): object[] => truth.map(({ id, cpus }) => ({ id, cpus }));
 
 describe.skipIf(names.length === 0)(names.length === 0 ? 'recorded machines: ../shared/machines is not here' : 'recorded machines', () => {
-  let folder = '';
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'recorded-machines-'));
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
   it.each(names)('%s', { timeout: 60_000 }, (name) => {
+    const folder = scratchFolder('recorded-machine');
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const unpacked = spawnSync('tar', ['xf', join(recordings, `${name}.tar.xz`), '-C', folder], { encoding: 'utf8' });
     expect(unpacked.status, unpacked.stderr).toBe(0);
     const truth = JSON.parse(readFileSync(join(recordings, `${name}.json`), 'utf8')) as RecordedTruth;
@@ -70,7 +67,11 @@ describe.skipIf(names.length === 0)(names.length === 0 ? 'recorded machines: ../
       expect(sorted(found.caches.filter((cache) => cache.level === level).map(({ cpus }) => ({ cpus })))).toEqual(
         sorted(expected.map(({ cpus }) => ({ cpus }))),
       );
-    expect(found.kinds.map(({ cpus }) => cpus)).toEqual(truth.kinds.length === 0 ? [truth.cpus.online] : truth.kinds.map(({ cpus }) => cpus));
-    expect(found.groups.flatMap(({ cpus }) => cpus.split(',')).length).toBeGreaterThan(0);
+    expect(found.kinds.map(({ cpus }) => cpus)).toEqual(
+      truth.kinds.length === 0 ? [truth.cpus.online] : truth.kinds.map(({ cpus }) => cpus),
+    );
+    expect(toList(found.groups.flatMap(({ cpus }) => cpus.split(',').flatMap(fromList)))).toBe(found.cpus.present);
+    const count = truth.traps.map((trap) => /^(\d+) groups$/.exec(trap)?.[1]).find((digits) => digits !== undefined);
+    expect(found.groups.length).toBe(Number(count ?? 1));
   });
 });

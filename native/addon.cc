@@ -161,36 +161,36 @@ Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
   object.Set("allowed", bits(env, machine.allowed));
   object.Set("isolated", bits(env, machine.isolated));
   object.Set("packages", list(env, machine.packages, [&](Napi::Object& to, const Package& package) {
-    to.Set("id", optional_id(env, package.id));
-    to.Set("cpus", bits(env, package.cpus));
-  }));
+               to.Set("id", optional_id(env, package.id));
+               to.Set("cpus", bits(env, package.cpus));
+             }));
   object.Set("cores", list(env, machine.cores, [&](Napi::Object& to, const Core& core) {
-    to.Set("package", optional_id(env, core.package));
-    to.Set("id", optional_id(env, core.id));
-    to.Set("cpus", bits(env, core.cpus));
-  }));
+               to.Set("package", optional_id(env, core.package));
+               to.Set("id", optional_id(env, core.id));
+               to.Set("cpus", bits(env, core.cpus));
+             }));
   object.Set("numaNodes", list(env, machine.numa_nodes, [&](Napi::Object& to, const NumaNode& node) {
-    to.Set("id", node.id);
-    to.Set("cpus", bits(env, node.cpus));
-    to.Set("capacity", bits(env, node.capacity));
-    Napi::Array distances = Napi::Array::New(env, node.distances.size());
-    for (std::uint32_t i = 0; i < node.distances.size(); ++i) distances.Set(i, node.distances[i]);
-    to.Set("distances", distances);
-  }));
+               to.Set("id", node.id);
+               to.Set("cpus", bits(env, node.cpus));
+               to.Set("capacity", bits(env, node.capacity));
+               Napi::Array distances = Napi::Array::New(env, node.distances.size());
+               for (std::uint32_t i = 0; i < node.distances.size(); ++i) distances.Set(i, node.distances[i]);
+               to.Set("distances", distances);
+             }));
   object.Set("caches", list(env, machine.caches, [&](Napi::Object& to, const Cache& cache) {
-    to.Set("level", cache.level);
-    to.Set("type", cache_type(cache.type));
-    to.Set("bytes", static_cast<double>(cache.bytes));
-    to.Set("cpus", bits(env, cache.cpus));
-  }));
+               to.Set("level", cache.level);
+               to.Set("type", cache_type(cache.type));
+               to.Set("bytes", static_cast<double>(cache.bytes));
+               to.Set("cpus", bits(env, cache.cpus));
+             }));
   object.Set("kinds", list(env, machine.kinds, [&](Napi::Object& to, const Kind& kind) {
-    to.Set("efficiencyClass", kind.efficiency_class);
-    to.Set("cpus", bits(env, kind.cpus));
-  }));
+               to.Set("efficiencyClass", kind.efficiency_class);
+               to.Set("cpus", bits(env, kind.cpus));
+             }));
   object.Set("groups", list(env, machine.groups, [&](Napi::Object& to, const HardwareGroup& group) {
-    to.Set("maximum", bits(env, std::vector<Word>{group.maximum}));
-    to.Set("active", bits(env, std::vector<Word>{group.active}));
-  }));
+               to.Set("maximum", bits(env, std::vector<Word>{group.maximum}));
+               to.Set("active", bits(env, std::vector<Word>{group.active}));
+             }));
   return object;
 }
 
@@ -206,11 +206,13 @@ Napi::Value read_thread_by(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ThreadState state;
   const double thread = info[0].As<Napi::Number>().DoubleValue();
-  const Result result = read_thread(thread >= 0 && thread < 9007199254740992.0 ? static_cast<std::uint64_t>(thread) : 0, state);
+  const Result result =
+      read_thread(thread >= 0 && thread < 9007199254740992.0 ? static_cast<std::uint64_t>(thread) : 0, state);
   if (result.outcome != Outcome::done) return env.Null();
   Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, const auto& value) {
-    object.Set(name, value ? Napi::Value(Napi::Number::New(env, static_cast<double>(*value))) : Napi::Value(env.Null()));
+    object.Set(name,
+               value ? Napi::Value(Napi::Number::New(env, static_cast<double>(*value))) : Napi::Value(env.Null()));
   };
   object.Set("allowed", bits(env, state.allowed));
   set("lastCpu", state.last_cpu);
@@ -297,7 +299,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 
   const auto raw = [&](const char* name, napi_callback call) {
     napi_value function = nullptr;
-    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, here, &function) == napi_ok) exports.Set(name, Napi::Value(env, function));
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, here, &function) == napi_ok)
+      exports.Set(name, Napi::Value(env, function));
   };
   raw("read", read);
   raw("exchange", exchange);

@@ -26,7 +26,9 @@ class Groups {
 
   [[nodiscard]] std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(groups_.size()); }
   // The bits of every processor that exists, running or not; 0 for a group that does not exist.
-  [[nodiscard]] Word maximum(std::uint32_t group) const noexcept { return group < groups_.size() ? groups_[group].maximum : 0; }
+  [[nodiscard]] Word maximum(std::uint32_t group) const noexcept {
+    return group < groups_.size() ? groups_[group].maximum : 0;
+  }
   // kNoCpu where there is none.
   [[nodiscard]] std::uint32_t cpu(std::uint32_t group, std::uint32_t bit) const noexcept;
   // False for a CPU that is in no group.

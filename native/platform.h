@@ -19,15 +19,15 @@ namespace groupaffinity {
 // The numbers are shared with lib/binding.ts.
 enum class Outcome : std::int32_t {
   done = 0,
-  trimmed = 1,        // done, without the wanted CPUs that are not running now
-  none_running = 2,   // every wanted CPU is offline; nothing changed
-  not_allowed = 3,    // the OS withholds a wanted CPU that is running (cpuset, job, process affinity); nothing changed
-  refused = 4,        // the OS said no for another reason (see os_error); nothing changed
+  trimmed = 1,       // done, without the wanted CPUs that are not running now
+  none_running = 2,  // every wanted CPU is offline; nothing changed
+  not_allowed = 3,   // the OS withholds a wanted CPU that is running (cpuset, job, process affinity); nothing changed
+  refused = 4,       // the OS said no for another reason (see os_error); nothing changed
   not_a_processor = 5,  // the group does not exist, or a bit beyond its processors, or no bit at all; nothing changed
-  spans_groups = 6,   // this OS keeps a thread inside one group; nothing changed
-  no_groups = 7,      // form_groups() has not run
-  unsupported = 8,    // this platform has no such call
-  gone = 9,           // that thread has ended or never was
+  spans_groups = 6,     // this OS keeps a thread inside one group; nothing changed
+  no_groups = 7,        // form_groups() has not run
+  unsupported = 8,      // this platform has no such call
+  gone = 9,             // that thread has ended or never was
 };
 
 struct Result {
@@ -37,12 +37,12 @@ struct Result {
 
 // What a platform can do; known without trying.
 struct Support {
-  const char* platform;     // "linux", "windows", "unsupported"
-  bool affinity;            // set and read the calling thread's set
-  bool spans_groups;        // a set may hold CPUs of several groups
-  bool topology;            // read_machine() answers
-  bool sysroot;             // ... for another root as well
-  bool hardware_groups;     // the OS itself has processor groups (else they are formed from the topology)
+  const char* platform;  // "linux", "windows", "unsupported"
+  bool affinity;         // set and read the calling thread's set
+  bool spans_groups;     // a set may hold CPUs of several groups
+  bool topology;         // read_machine() answers
+  bool sysroot;          // ... for another root as well
+  bool hardware_groups;  // the OS itself has processor groups (else they are formed from the topology)
 };
 [[nodiscard]] Support support() noexcept;
 
@@ -56,11 +56,13 @@ struct Support {
 // `previous` receives what restore_affinity() needs to bring back the thread's set bit for bit: it may hold CPUs that
 // are not running, and all of a set that spans groups. `in_force`: what the thread has now; written on `done` and
 // `trimmed` only. On every other outcome the thread is as it was.
-[[nodiscard]] Result exchange_affinity(std::span<const Word> wanted, std::span<Word> previous, std::span<Word> in_force) noexcept;
+[[nodiscard]] Result exchange_affinity(std::span<const Word> wanted, std::span<Word> previous,
+                                       std::span<Word> in_force) noexcept;
 
 // The same in one group's terms: the path of StorPortSetSystemGroupAffinityThread. `previous_slice`: the part of the
 // previous set in the group where the thread was running.
-[[nodiscard]] Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, std::span<Word> previous) noexcept;
+[[nodiscard]] Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice,
+                                             std::span<Word> previous) noexcept;
 
 // Gives the calling thread a set that exchange_affinity() returned as `previous`.
 [[nodiscard]] Result restore_affinity(std::span<const Word> previous) noexcept;
@@ -98,9 +100,9 @@ struct Core {
 };
 struct NumaNode {
   std::uint32_t id = 0;
-  CpuSet cpus;                            // empty: memory only
-  CpuSet capacity;                        // with its CPUs that are present but offline, where the OS tells
-  std::vector<std::uint32_t> distances;   // to each node in the order of `numa_nodes`; empty where unknown
+  CpuSet cpus;                           // empty: memory only
+  CpuSet capacity;                       // with its CPUs that are present but offline, where the OS tells
+  std::vector<std::uint32_t> distances;  // to each node in the order of `numa_nodes`; empty where unknown
 };
 enum class CacheType { data, instruction, unified };
 struct Cache {

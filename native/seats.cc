@@ -53,7 +53,8 @@ bool take_seat(std::uint32_t number, SeatTaken& taken) {
 
 void leave_seat(std::uint32_t number, std::uint32_t seat) noexcept {
   const std::lock_guard guard(table().lock);
-  if (number < table().plans.size() && seat < table().plans[number].sitters.size() && table().plans[number].sitters[seat] > 0)
+  if (number < table().plans.size() && seat < table().plans[number].sitters.size() &&
+      table().plans[number].sitters[seat] > 0)
     --table().plans[number].sitters[seat];
 }
 

@@ -41,7 +41,8 @@ std::uint32_t get(Words words) noexcept {
 }
 
 std::uint32_t set(ConstWords words) noexcept {
-  return syscall(SYS_sched_setaffinity, 0, words.size_bytes(), words.data()) == 0 ? 0 : static_cast<std::uint32_t>(errno);
+  return syscall(SYS_sched_setaffinity, 0, words.size_bytes(), words.data()) == 0 ? 0
+                                                                                  : static_cast<std::uint32_t>(errno);
 }
 
 bool equal(ConstWords a, ConstWords b) noexcept { return std::ranges::equal(a, b); }
@@ -91,7 +92,8 @@ bool running_cpus(Words words) noexcept {
 CpuSet cpus_allowed(const char* status_path) noexcept {
   std::array<char, 32768> buffer;
   CpuSet cpus;
-  if (const auto field = status_field(slurp(status_path, buffer), "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, cpus));
+  if (const auto field = status_field(slurp(status_path, buffer), "Cpus_allowed"))
+    static_cast<void>(parse_cpumask(*field, cpus));
   return cpus;
 }
 
@@ -102,8 +104,8 @@ struct Known {
   std::vector<Word> exact;  // what sched_setaffinity() must be given to bring it back
 };
 struct ThreadMemory {
-  Known wide;     // last learned from /proc
-  Known narrow;   // last set here
+  Known wide;    // last learned from /proc
+  Known narrow;  // last set here
   std::vector<Word> view, scratch, running;
 
   ThreadMemory() {
@@ -184,7 +186,12 @@ Result exchange_from_view(ThreadMemory& mine, ConstWords wanted, Words previous,
 }  // namespace
 
 Support support() noexcept {
-  return {.platform = "linux", .affinity = true, .spans_groups = true, .topology = true, .sysroot = true, .hardware_groups = false};
+  return {.platform = "linux",
+          .affinity = true,
+          .spans_groups = true,
+          .topology = true,
+          .sysroot = true,
+          .hardware_groups = false};
 }
 
 std::size_t mask_words() noexcept {

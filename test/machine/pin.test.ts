@@ -8,7 +8,15 @@ const imports = `import { affinity, allowedCpus, CpuSet, currentCpu, pin, suppor
 
 describe('pin', () => {
   it('confines the thread to a CPU and has it there, and restores bit for bit', async () => {
-    const seen = await inOwnProcess<{ before: string; pinned: string; cpu: number; last: number; own: string; after: string; again: string }>(`${imports}
+    const seen = await inOwnProcess<{
+      before: string;
+      pinned: string;
+      cpu: number;
+      last: number;
+      own: string;
+      after: string;
+      again: string;
+    }>(`${imports}
       const before = exactly();
       const here = pin(String(b));
       const cpu = currentCpu().cpu;
@@ -91,7 +99,11 @@ describe('pin', () => {
   });
 
   it.runIf(two)('keeps to a set of CPUs, moves within it, and reports place by group and node', async () => {
-    const seen = await inOwnProcess<{ list: string; places: { cpu: number; group: number; number: number; node: number }[]; bits: (number | undefined)[] }>(`${imports}
+    const seen = await inOwnProcess<{
+      list: string;
+      places: { cpu: number; group: number; number: number; node: number }[];
+      bits: (number | undefined)[];
+    }>(`${imports}
       using_: { }
       const here = pin([a, b]);
       const list = byProc();
@@ -168,7 +180,11 @@ describe(`cpusets${noCpuset === undefined ? '' : `: ${noCpuset}`}`, () => {
       export default { errors, same: exactly() === before, allowed: String(allowedCpus()), seats: spread({ by: 'cpu' }).seats.map(({ cpus }) => String(cpus)) };`,
       { under: ['sh', '-c', `echo $$ > ${cpuset.folder}/tasks; exec "$@"`, 'sh'] },
     );
-    const refusal = expect.objectContaining({ code: 'ERR_AFFINITY_NOT_ALLOWED', message: `CPU ${b} is withheld from this process, which may use ${a}`, status: 0xc1000001 }) as object;
+    const refusal = expect.objectContaining({
+      code: 'ERR_AFFINITY_NOT_ALLOWED',
+      message: `CPU ${b} is withheld from this process, which may use ${a}`,
+      status: 0xc1000001,
+    }) as object;
     expect(seen).toEqual({ same: true, allowed: `${a}`, seats: [`${a}`], errors: [refusal, refusal] });
   });
 

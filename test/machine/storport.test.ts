@@ -1,0 +1,247 @@
+import { describe, expect, it } from 'vitest';
+import { Cpuset, noCpuset } from './cpuset.ts';
+import { cpus, inOwnProcess } from './own-process.ts';
+
+const [a = 0, b = a] = cpus;
+const two = cpus.length >= 2;
+
+/** `at(cpu)` is a structure for one CPU, `S(...)` sets and says the status by name. */
+const imports = `
+import { CpuSet, pin, topology, affinity } from 'groupaffinity';
+import * as storport from 'groupaffinity/storport';
+const { STOR_GROUP_AFFINITY, StorPortSetSystemGroupAffinityThread: Set, StorPortRevertToUserGroupAffinityThread: Revert, storStatusName } = storport;
+const [a, b] = [${a}, ${b}];
+const ext = {};
+const at = (...cpus) => { const [{ group, mask }] = CpuSet.of(cpus).toGroups(); return new STOR_GROUP_AFFINITY({ Mask: mask, Group: group }); };
+const name = (status) => storStatusName(status).replace('STOR_STATUS_', '');
+const fields = ({ Mask, Group, Reserved }) => [Mask, Group, ...Reserved].map(Number);
+const junk = () => { const p = at(b); p.Mask = 77n; p.Group = 9; p.Reserved[1] = 5; return p; };
+`;
+
+describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffinityThread', () => {
+  it('the thirteen codes have their numbers and names', async () => {
+    const codes = await inOwnProcess<Record<string, number>>(`${imports}
+      export default Object.fromEntries(Object.entries(storport).filter(([name]) => name.startsWith('STOR_STATUS_')));`);
+    const names = [
+      'SUCCESS',
+      'UNSUCCESSFUL',
+      'NOT_IMPLEMENTED',
+      'INSUFFICIENT_RESOURCES',
+      'BUFFER_TOO_SMALL',
+      'ACCESS_DENIED',
+      'INVALID_PARAMETER',
+    ];
+    names.push('INVALID_DEVICE_REQUEST', 'INVALID_IRQL', 'INVALID_DEVICE_STATE', 'INVALID_BUFFER_SIZE', 'UNSUPPORTED_VERSION', 'BUSY');
+    expect(codes).toEqual(Object.fromEntries(names.map((name, at) => [`STOR_STATUS_${name}`, at === 0 ? 0 : 0xc1000000 + at])));
+  });
+
+  it('a set confines the thread to one group, tells what was in force, and the revert restores it bit for bit', async () => {
+    const seen = await inOwnProcess<{
+      set: string;
+      pinned: string;
+      last: number;
+      previous: number[];
+      revert: string;
+      same: boolean;
+      keys: string[];
+    }>(`${imports}
+      const before = exactly();
+      const was = affinity();
+      const previous = junk();
+      const set = name(Set(ext, null, at(b), previous));
+      const [pinned, last] = [byProc(), lastCpu()];
+      const keys = Object.keys(previous);
+      const revert = name(Revert(ext, null, previous));
+      export default { set, pinned, last, previous: fields(previous), revert, same: exactly() === before, keys };`);
+    expect(seen).toMatchObject({
+      set: 'SUCCESS',
+      revert: 'SUCCESS',
+      pinned: `${b}`,
+      last: b,
+      same: true,
+      keys: ['Mask', 'Group', 'Reserved'],
+    });
+    expect(seen.previous.slice(1)).toEqual([0, 0, 0, 0]);
+    expect(seen.previous[0]).toBe(cpus.reduce((mask, cpu) => mask + 2 ** cpu, 0));
+  });
+
+  it('every wrong value is INVALID_PARAMETER, zeroes PreviousAffinity, and leaves the thread as it was', async () => {
+    const seen = await inOwnProcess<{ results: [string, number[]][]; same: boolean }>(`${imports}
+      const before = exactly();
+      const { maximumMask } = topology().groups[0];
+      const wrong = [];
+      const add = (change) => { const affinity = at(b); change(affinity); wrong.push([ext, null, affinity]); };
+      add((s) => { s.Mask = 0n; });
+      add((s) => { s.Mask = maximumMask + 1n; });
+      add((s) => { s.Mask |= maximumMask + 1n; });
+      add((s) => { s.Mask = 1n << 64n; });
+      add((s) => { s.Mask = -1n; });
+      for (const group of [1, 77, 0xffff, 0x10000, -1, 0.5, NaN, 2 ** 53 + 1, Infinity]) add((s) => { s.Group = group; });
+      for (const at of [0, 1, 2]) add((s) => { s.Reserved[at] = 1; });
+      add((s) => { s.Reserved = [0, 0]; });
+      add((s) => { s.Reserved = null; });
+      wrong.push([ext, null, null], [null, null, at(b)], [ext, {}, at(b)], [ext, ext, at(b)]);
+      const results = wrong.flatMap((args) => {
+        const previous = junk();
+        const with_ = [name(Set(...args, previous)), fields(previous)];
+        return [with_, [name(Set(...args, null)), []]];
+      });
+      export default { results, same: exactly() === before };`);
+    expect(seen.same).toBe(true);
+    expect(seen.results.length).toBeGreaterThan(40);
+    for (const [status, previous] of seen.results) {
+      expect(status).toBe('INVALID_PARAMETER');
+      if (previous.length > 0) expect(previous).toEqual([0, 0, 0, 0, 0]);
+    }
+  });
+
+  it('what a C compiler would refuse is a TypeError, and leaves the thread and the structures as they were', async () => {
+    const seen = await inOwnProcess<{ errors: ({ name: string } | null)[]; same: boolean; previous: number[] }>(`${imports}
+      const before = exactly();
+      const previous = junk();
+      const no = [undefined, 0, 1, '1', true, 1n, Symbol('x')];
+      const bad = [...no, {}, { Mask: 1n, Group: 0, Reserved: [0, 0, 0] }, [], Object.create(STOR_GROUP_AFFINITY.prototype)];
+      const [m, g] = [at(b), at(b)];
+      m.Mask = 3; g.Group = '0';
+      export default {
+        errors: [
+          failure(() => Set()), failure(() => Revert()),
+          ...no.flatMap((x) => [failure(() => Set(x, null, at(b), previous)), failure(() => Set(ext, x, at(b), previous)), failure(() => Revert(x, null, at(b))), failure(() => Revert(ext, x, at(b)))]),
+          ...[...bad, m, g].flatMap((x) => [failure(() => Set(ext, null, x, previous)), failure(() => Revert(ext, null, x))]),
+          ...bad.map((x) => failure(() => Set(ext, null, at(b), x))),
+        ],
+        same: exactly() === before,
+        previous: fields(previous),
+      };`);
+    expect(seen.same).toBe(true);
+    expect(seen.previous).toEqual([77, 9, 0, 5, 0]);
+    for (const error of seen.errors) expect(error?.name).toBe('TypeError');
+  });
+
+  it.runIf(two)('nested sets give back the outer one; later sets with NULL need only the first value', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      const all = byProc();
+      const [p, q] = [at(a), at(a)];
+      const seen = [];
+      const look = (status) => seen.push(name(status) + ' ' + (byProc() === all ? 'all' : byProc()));
+      look(Set(ext, null, at(a), p));
+      look(Set(ext, null, at(b), q));
+      look(Revert(ext, null, q));
+      look(Revert(ext, null, p));
+      look(Revert(ext, null, p));
+      look(Set(ext, null, at(a), p));
+      look(Set(ext, null, at(b), null));
+      look(Set(ext, null, at(a), null));
+      look(Revert(ext, null, p));
+      export default seen;`);
+    expect(seen).toEqual([
+      `SUCCESS ${a}`,
+      `SUCCESS ${b}`,
+      `SUCCESS ${a}`,
+      'SUCCESS all',
+      'SUCCESS all',
+      `SUCCESS ${a}`,
+      `SUCCESS ${b}`,
+      `SUCCESS ${a}`,
+      'SUCCESS all',
+    ]);
+  });
+
+  it.runIf(two)('a zeroed structure goes back to the user affinity, also after a refused set; without a set nothing happens', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      const all = byProc();
+      const seen = [];
+      const look = (status) => seen.push(name(status) + ' ' + (byProc() === all ? 'all' : byProc()));
+      const zero = new STOR_GROUP_AFFINITY();
+      look(Revert(ext, null, zero));
+      look(Revert(ext, null, at(b)));
+      const p = at(a), q = at(a);
+      look(Set(ext, null, at(b), p));
+      look(Set(ext, null, new STOR_GROUP_AFFINITY({ Group: 9, Mask: 1n }), q));
+      look(Revert(ext, null, q));
+      look(Set(ext, null, at(b), null));
+      zero.Group = 7;
+      look(Revert(ext, null, zero));
+      export default seen;`);
+    expect(seen).toEqual([
+      'SUCCESS all',
+      'SUCCESS all',
+      `SUCCESS ${b}`,
+      `INVALID_PARAMETER ${b}`,
+      'SUCCESS all',
+      `SUCCESS ${b}`,
+      'SUCCESS all',
+    ]);
+  });
+
+  it.runIf(two)('a revert with a wrong value is refused and has no effect', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      const seen = [];
+      const wrong = [[0x10000, 1n], [9, 1n], [0, 1n << 63n], [0, 1n << 64n], [-1, 1n]].map(([Group, Mask]) => new STOR_GROUP_AFFINITY({ Group, Mask }));
+      const reserved = new STOR_GROUP_AFFINITY(); reserved.Reserved[2] = 1;
+      for (const value of [...wrong, reserved]) seen.push(name(Revert(ext, null, value)));
+      Set(ext, null, at(b), null);
+      for (const value of [...wrong, reserved]) seen.push(name(Revert(ext, null, value)) + ' ' + byProc());
+      seen.push(name(Revert(ext, null, null)), name(Revert(null, null, at(a))), name(Revert(ext, {}, at(a))), byProc());
+      export default seen;`);
+    expect(seen).toEqual([
+      ...Array.from({ length: 6 }, () => 'INVALID_PARAMETER'),
+      ...Array.from({ length: 6 }, () => `INVALID_PARAMETER ${b}`),
+      ...Array.from({ length: 3 }, () => 'INVALID_PARAMETER'),
+      `${b}`,
+    ]);
+  });
+
+  it.runIf(two)('Affinity and PreviousAffinity may be the same structure; a copy made field by field reverts as well', async () => {
+    const seen = await inOwnProcess<{ statuses: string[]; seen: string[]; same: boolean[] }>(`${imports}
+      const before = exactly();
+      const statuses = [], seen = [], same = [];
+      const one = at(b);
+      statuses.push(name(Set(ext, null, one, one)));
+      seen.push(byProc());
+      statuses.push(name(Revert(ext, null, one)));
+      same.push(exactly() === before);
+      const p = at(a);
+      Set(ext, null, at(b), p);
+      statuses.push(name(Revert(ext, null, new STOR_GROUP_AFFINITY({ Mask: p.Mask, Group: p.Group }))));
+      same.push(exactly() === before);
+      const bad = new STOR_GROUP_AFFINITY({ Mask: 1n, Group: 9 });
+      statuses.push(name(Set(ext, null, bad, bad)), String(fields(bad)));
+      export default { statuses, seen, same };`);
+    expect(seen).toEqual({
+      statuses: ['SUCCESS', 'SUCCESS', 'SUCCESS', 'INVALID_PARAMETER', '0,0,0,0,0'],
+      seen: [`${b}`],
+      same: [true, true],
+    });
+  });
+
+  it.runIf(two)('a pin under a system affinity waits below it and is in force after the revert', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      const before = exactly();
+      const p = at(a);
+      Set(ext, null, at(b), p);
+      const here = pin([a]);
+      const seen = [byProc()];
+      Revert(ext, null, p);
+      seen.push(byProc());
+      here.restore();
+      seen.push(exactly() === before ? 'before' : exactly());
+      export default seen;`);
+    expect(seen).toEqual([`${b}`, `${a}`, 'before']);
+  });
+
+  it.skipIf(noCpuset !== undefined)(
+    `a CPU that the cpuset withholds is UNSUCCESSFUL, nothing moves${noCpuset === undefined ? '' : `: ${noCpuset}`}`,
+    async () => {
+      using cpuset = new Cpuset(`${a}`);
+      const seen = await inOwnProcess<{ results: (string | number[])[]; same: boolean }>(
+        `${imports}
+      const before = exactly();
+      const p = junk(), q = junk();
+      export default { results: [name(Set(ext, null, at(b), p)), fields(p), name(Set(ext, null, at(a, b), q)), fields(q)], same: exactly() === before };`,
+        { under: ['sh', '-c', `echo $$ > ${cpuset.folder}/tasks; exec "$@"`, 'sh'] },
+      );
+      expect(seen).toEqual({ results: ['UNSUCCESSFUL', [0, 0, 0, 0, 0], 'UNSUCCESSFUL', [0, 0, 0, 0, 0]], same: true });
+    },
+  );
+});

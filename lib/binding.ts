@@ -91,8 +91,8 @@ function loadFailure(cause: unknown): AffinityError {
       'groupaffinity: its native addon did not load.',
       `Found:  ${found}`,
       `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
-      `To do:  build it from source: npx node-gyp rebuild --directory "${packageRoot}"`,
-      '        (needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
+      `To do:  build it from source: npm install --no-save node-addon-api && npx node-gyp rebuild --directory "${packageRoot}"`,
+      '        (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
     ].join('\n'),
     { cause },
   );

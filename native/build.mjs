@@ -1,4 +1,5 @@
-// Builds build/Release/groupaffinity.node for this machine. Quiet unless it fails.
+// Builds build/Release/groupaffinity.node for this machine; with --prebuild also prebuilds/, which the package carries.
+// Quiet unless it fails.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -30,16 +31,26 @@ if (!hasCompiler()) {
 
 // Node's own headers where they lie beside the binary: then nothing is downloaded.
 const nodedir = dirname(dirname(process.execPath));
-const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? [`--nodedir=${nodedir}`] : [];
-const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
-const begun = Date.now();
-for (const step of [
-  ['configure', ...headers],
-  ['build', `--jobs=${availableParallelism()}`],
-]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [nodeGyp, ...step], { cwd: packageRoot, encoding: 'utf8' });
-  if (status === 0) continue;
+const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? { npm_package_config_node_gyp_nodedir: nodedir } : {};
+const require = createRequire(import.meta.url);
+
+function run(file, ...args) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], {
+    cwd: packageRoot,
+    encoding: 'utf8',
+    env: { ...process.env, ...headers },
+  });
+  if (status === 0) return;
   console.error(`${stdout}\n${stderr}`);
   process.exit(1);
+}
+
+const begun = Date.now();
+const nodeGyp = require.resolve('node-gyp/bin/node-gyp.js');
+if (process.argv.includes('--prebuild')) {
+  run(require.resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--quiet', '--node-gyp', nodeGyp);
+} else {
+  run(nodeGyp, 'configure');
+  run(nodeGyp, 'build', `--jobs=${availableParallelism()}`);
 }
 console.log(`native addon: built in ${((Date.now() - begun) / 1000).toFixed(1)} s`);

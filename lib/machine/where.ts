@@ -49,7 +49,7 @@ const groupMask = /^(\d+):(.*)$/;
 
 function unknown(code: AffinityErrorCode, what: string, ids: readonly number[], has: readonly number[], group?: number): AffinityError {
   const known = [...new Set(has)].sort((a, b) => a - b);
-  const missing = `${ids.length === 1 ? `${what}` : `${what}s`} ${formatCpuList(ids)}${group === undefined ? '' : ` of group ${group}`} ${ids.length === 1 ? 'does' : 'do'} not exist`;
+  const missing = `${what}${ids.length === 1 ? '' : 's'} ${formatCpuList(ids)}${group === undefined ? '' : ` of group ${group}`} ${ids.length === 1 ? 'does' : 'do'} not exist`;
   return new AffinityError(
     code,
     `${missing}; ${group === undefined ? 'this machine' : 'the group'} has ${known.length === 0 ? 'none' : formatCpuList(known)}`,

@@ -44,8 +44,8 @@ export async function inOwnProcess<T>(source: string, { env = {}, execArgv = [],
        writeFileSync(${JSON.stringify(out)}, JSON.stringify((await result) ?? null, (_, value) => (typeof value === 'bigint' ? '0x' + value.toString(16) : value)));
        process.exit(0);`,
     );
-    const [command = process.execPath, ...args] = [...under, process.execPath, ...execArgv, main];
-    await run(command, args, { cwd: checkout, env: { ...process.env, NODE_OPTIONS: '', ...env }, maxBuffer: 2 ** 26 });
+    const command = [...under, process.execPath, ...execArgv, main];
+    await run(command[0] ?? '', command.slice(1), { cwd: checkout, env: { ...process.env, NODE_OPTIONS: '', ...env }, maxBuffer: 2 ** 26 });
     return JSON.parse(readFileSync(out, 'utf8')) as T;
   } finally {
     rmSync(folder, { recursive: true, force: true });

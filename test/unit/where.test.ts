@@ -115,6 +115,6 @@ describe('how to say which CPUs', () => {
     for (const group of [-1, 0.5, NaN]) expect(() => text({ group, mask: 1n })).toThrow(RangeError);
     for (const mask of [-1n, 1n << 64n]) expect(() => text({ group: 0, mask })).toThrow(RangeError);
     for (const list of [[-1], [0.5], [NaN], [2 ** 53 + 1]]) expect(() => text(list)).toThrow(RangeError);
-    expect(() => text(['1' as never])).toThrow(TypeError);
+    expect(() => text(['1'] as never)).toThrow(TypeError);
   });
 });

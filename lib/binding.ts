@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { markAsUntransferable } from 'node:worker_threads';
 import { AffinityError } from './errors.ts';
 
 /** native/platform.h, `Outcome`. */
@@ -81,7 +80,8 @@ export interface Native {
 }
 
 const require = createRequire(import.meta.url);
-const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+/** The folder that package.json lies in. */
+export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
@@ -155,9 +155,6 @@ const loaded = load();
 export const native: Native = loaded.native;
 /** Why the addon did not load, if it did not. */
 export const loadError: AffinityError | undefined = loaded.failure;
-
-// One array that C++ and TypeScript share. A transfer would take it away under the native pointer.
-markAsUntransferable(native.memory);
 
 const sets = 8 * 8;
 const setBytes = native.maskWords * 8;

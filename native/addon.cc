@@ -25,9 +25,8 @@ constexpr std::size_t kOsError = 4;
 constexpr std::size_t kSets = 8;
 
 struct Environment {
-  Word* words = nullptr;
+  std::vector<Word> words;
   std::span<Word> wanted, previous, in_force;
-  Napi::Reference<Napi::ArrayBuffer> owner;
   bool seated = false;
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
@@ -40,10 +39,10 @@ struct Environment {
 
   [[nodiscard]] std::uint32_t number(std::size_t word) const noexcept {
     std::uint32_t value = 0;
-    std::memcpy(&value, words + word, sizeof value);
+    std::memcpy(&value, &words[word], sizeof value);
     return value;
   }
-  void number(std::size_t word, std::uint32_t value) noexcept { std::memcpy(words + word, &value, sizeof value); }
+  void number(std::size_t word, std::uint32_t value) noexcept { std::memcpy(&words[word], &value, sizeof value); }
 
   void leave() noexcept {
     if (seated) leave_seat(plan, seat);
@@ -286,15 +285,13 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(here);
 
   const std::size_t size = mask_words();
-  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, (kSets + 3 * size) * sizeof(Word));
-  here->owner = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
-  here->words = static_cast<Word*>(buffer.Data());
-  const std::span<Word> sets(here->words + kSets, 3 * size);
-  std::ranges::fill(std::span(here->words, kSets + 3 * size), Word{0});
+  here->words.resize(kSets + 3 * size);
+  const std::span<Word> sets = std::span(here->words).subspan(kSets);
   here->wanted = sets.subspan(0, size);
   here->previous = sets.subspan(size, size);
   here->in_force = sets.subspan(2 * size, size);
-  exports.Set("memory", buffer);
+  // External memory: it can't be transferred away, and outlives the array.
+  exports.Set("memory", Napi::ArrayBuffer::New(env, here->words.data(), here->words.size() * sizeof(Word)));
   exports.Set("maskWords", static_cast<double>(size));
 
   const auto raw = [&](const char* name, napi_callback call) {

@@ -55,12 +55,12 @@ function cmake(folder, ...options) {
 const steps = {
   build() {
     sh(process.execPath, [join('native', 'build.mjs')]);
-    rmSync(join(checkout, 'dist'), { recursive: true, force: true });
+    sh(process.execPath, [join('lib', 'bundle.mjs')]);
     tool('tsc', ['-p', 'lib']);
   },
 
   format() {
-    tool('oxfmt', ['--check', 'lib', 'test', 'native/build.mjs', '.oxlintrc.json']);
+    tool('oxfmt', ['--check', 'lib', 'test', 'native', '.oxlintrc.json']);
     tool('clang-format', ['--dry-run', '-Werror', ...sources('native', /\.(cc|h)$/), ...sources('test', /\.(cc|h)$/)]);
   },
 
@@ -145,7 +145,7 @@ const steps = {
       const [{ filename, size, files }] = JSON.parse(sh('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]));
       const strays = files
         .map(({ path }) => path)
-        .filter((path) => !/^(dist|native|prebuilds)\/|^(package\.json|README\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/.test(path));
+        .filter((path) => !/^(dist|lib|native|prebuilds)\/|^(package\.json|README\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/.test(path));
       if (strays.length > 0) throw new Error(`the package carries ${strays.join(', ')}`);
       console.log(`      ${filename}: ${size.toLocaleString('en')} bytes, ${files.length} files`);
       writeFileSync(join(folder, 'package.json'), '{ "private": true }');

@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url';
-import { isMainThread } from 'node:worker_threads';
-import { native, Outcome } from '../binding.ts';
+import { join } from 'node:path';
+import { native, Outcome, packageRoot } from '../binding.ts';
 import { AffinityError, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { failure } from '../threads/own-thread.ts';
@@ -9,7 +8,7 @@ import type { Plan, PlannedSeat } from './plan.ts';
 /** Tells a worker which plan of its process is meant. */
 export const planVariable = 'GROUPAFFINITY_PLAN';
 
-const preload = fileURLToPath(new URL('./preload.js', import.meta.url));
+const preload = join(packageRoot, 'dist', 'workers', 'preload.js');
 
 interface Description {
   seats: { cpus: string; group: number | null; node: number | null }[];
@@ -106,7 +105,7 @@ const here = globalThis as { [key]?: { plan: number; seat: number; sharers: numb
 /** Sits the calling worker down; called by the preload. */
 export function takeSeat(): void {
   const plan = process.env[planVariable];
-  if (isMainThread || plan === undefined || here[key] !== undefined) return;
+  if (plan === undefined || here[key] !== undefined) return;
   // A worker's own workers and child processes are no part of the plan.
   delete process.env[planVariable];
   const { outcome, osError, seat, sharers } = native.takeSeat(Number(plan));

@@ -2,7 +2,7 @@
   "variables": { "napi%": "<!(node -p \"path.dirname(require.resolve('node-addon-api'))\")" },
   "target_defaults": {
     "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
-    "sources": ["native/addon.cc", "native/groups.cc", "native/seats.cc"]
+    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/seats.cc"]
   },
   "targets": [
     {

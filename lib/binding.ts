@@ -57,7 +57,7 @@ export interface Native {
   readonly memory: ArrayBuffer;
   /** Words in an affinity mask of this system. */
   readonly maskWords: number;
-  /** in force ← the calling thread's set */
+  /** in force ← the calling thread's set; previous ← the same as `restore` takes it */
   readonly read: () => Outcome;
   /** the calling thread's set ← wanted; previous and in force are filled */
   readonly exchange: () => Outcome;
@@ -77,6 +77,20 @@ export interface Native {
   readonly planDescription: (plan: number) => string;
   readonly currentThread: () => number;
   readonly readThread: (thread: number) => ThreadState | null;
+  /** `level` is read back. */
+  readonly setPriority: (thread: number, level: number) => { outcome: Outcome; osError: number; level: number };
+  readonly addContext: () => number;
+  /** False where another thread has the context, this one has another, or it has ended. */
+  readonly beginContext: (context: number) => boolean;
+  readonly endContext: (context: number) => void;
+  /** 0 where the calling thread has none. */
+  readonly ownContext: () => number;
+  /** The number the operating system knows the thread by; 0 where it has ended or never was. */
+  readonly contextThread: (context: number) => number;
+  /** Whether addContext() ever gave this number. */
+  readonly isContext: (context: number) => boolean;
+  /** Blocks; null waits forever. True where the thread has ended. */
+  readonly waitForContext: (context: number, nanoseconds: number | null) => boolean;
 }
 
 const require = createRequire(import.meta.url);
@@ -128,6 +142,14 @@ function absent(failure: AffinityError): Native {
     planDescription: fail,
     currentThread: fail,
     readThread: fail,
+    setPriority: fail,
+    addContext: fail,
+    beginContext: fail,
+    endContext: fail,
+    ownContext: fail,
+    contextThread: fail,
+    isContext: fail,
+    waitForContext: fail,
   };
 }
 

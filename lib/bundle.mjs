@@ -7,7 +7,16 @@ import { rolldown } from 'rolldown';
 const packageRoot = dirname(import.meta.dirname);
 rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
 
-const entries = ['index', 'storport/index', 'workers/index', 'workers/preload', 'cli/main', 'cli/demo-worker'];
+const entries = [
+  'index',
+  'storport/index',
+  'storport/wdm',
+  'storport/system-thread',
+  'workers/index',
+  'workers/preload',
+  'cli/main',
+  'cli/demo-worker',
+];
 const bundle = await rolldown({
   cwd: packageRoot,
   input: Object.fromEntries(entries.map((name) => [name, `lib/${name}.ts`])),
@@ -19,5 +28,5 @@ await bundle.write({
   format: 'esm',
   sourcemap: true,
   chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'cli/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](?!cli[\\/]|workers[\\/]preload)/ }] },
+  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](?!cli[\\/]|workers[\\/]preload|storport[\\/]system-thread\.)/ }] },
 });

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "contexts.h"
 #include "platform.h"
 #include "seats.h"
 
@@ -30,12 +31,16 @@ struct Environment {
   bool seated = false;
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
+  std::uint32_t context = 0;  // of the system thread that this is; 0: none
 
   Environment() = default;
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
   // Runs when the thread's environment ends in any way, terminate() included.
-  ~Environment() { leave(); }
+  ~Environment() {
+    leave();
+    if (context != 0) end_context(context);
+  }
 
   [[nodiscard]] std::uint32_t number(std::size_t word) const noexcept {
     std::uint32_t value = 0;
@@ -71,7 +76,7 @@ napi_value answer(napi_env env, Environment& here, const Result& result) noexcep
 
 napi_value read(napi_env env, napi_callback_info info) noexcept {
   Environment& here = environment_of(env, info);
-  return answer(env, here, read_affinity(here.in_force));
+  return answer(env, here, read_affinity(here.in_force, here.previous));
 }
 
 napi_value exchange(napi_env env, napi_callback_info info) noexcept {
@@ -200,13 +205,18 @@ Napi::Value group_table(Napi::Env env, const Groups& formed) {
   return table;
 }
 
+double exact_double(const Napi::Value& value) { return value.As<Napi::Number>().DoubleValue(); }
+
+std::uint64_t thread_from(const Napi::Value& value) {
+  const double thread = exact_double(value);
+  return thread >= 0 && thread < 9007199254740992.0 ? static_cast<std::uint64_t>(thread) : 0;
+}
+
 // readThread(thread): what the OS tells of a thread of this process; null where it is none, or has ended.
 Napi::Value read_thread_by(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ThreadState state;
-  const double thread = info[0].As<Napi::Number>().DoubleValue();
-  const Result result =
-      read_thread(thread >= 0 && thread < 9007199254740992.0 ? static_cast<std::uint64_t>(thread) : 0, state);
+  const Result result = read_thread(thread_from(info[0]), state);
   if (result.outcome != Outcome::done) return env.Null();
   Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, const auto& value) {
@@ -279,6 +289,64 @@ Napi::Value thread_number(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(current_thread()));
 }
 
+// setPriority(thread, level): { outcome, osError, level }, the level read back.
+Napi::Value set_priority_of(const Napi::CallbackInfo& info) {
+  const std::uint64_t thread = thread_from(info[0]);
+  const Result result = set_priority(thread, info[1].As<Napi::Number>().Int32Value());
+  std::int32_t level = 0;
+  static_cast<void>(get_priority(thread, level));
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  object.Set("level", level);
+  return object;
+}
+
+// addContext(): a new system thread's number.
+Napi::Value new_context(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), add_context()); }
+
+// beginContext(context): the calling thread is that system thread from now on, until its environment ends.
+Napi::Value begin_context_here(const Napi::CallbackInfo& info) {
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const std::uint32_t context = info[0].As<Napi::Number>().Uint32Value();
+  const bool begun = here.context == 0 && begin_context(context, current_thread());
+  if (begun) here.context = context;
+  return Napi::Boolean::New(info.Env(), begun);
+}
+
+// endContext(context): for a thread that never began.
+Napi::Value end_context_of(const Napi::CallbackInfo& info) {
+  end_context(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+// ownContext(): of the calling thread; 0 where it is no system thread.
+Napi::Value own_context(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<const Environment*>(info.Data())->context);
+}
+
+// contextThread(context): the thread's number to the operating system; 0 where it has ended or never was.
+Napi::Value thread_of_context(const Napi::CallbackInfo& info) {
+  const auto thread = context_thread(info[0].As<Napi::Number>().Uint32Value());
+  return Napi::Number::New(info.Env(), static_cast<double>(thread.value_or(0)));
+}
+
+// isContext(context): whether it was ever given out.
+Napi::Value is_context_number(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), is_context(info[0].As<Napi::Number>().Uint32Value()));
+}
+
+// waitForContext(context, nanoseconds | null): whether it has ended.
+Napi::Value wait_for(const Napi::CallbackInfo& info) {
+  std::optional<std::chrono::nanoseconds> time;
+  // A wait of more than ten years is one forever.
+  if (!info[1].IsNull()) {
+    const double nanoseconds = exact_double(info[1]);
+    if (nanoseconds < 3e17) time = std::chrono::nanoseconds(static_cast<std::int64_t>(nanoseconds));
+  }
+  return Napi::Boolean::New(info.Env(), wait_for_context(info[0].As<Napi::Number>().Uint32Value(), time));
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   note_start();
   auto* const here = new Environment;
@@ -318,6 +386,14 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("planDescription", description_of);
   named("currentThread", thread_number);
   named("readThread", read_thread_by);
+  named("setPriority", set_priority_of);
+  named("addContext", new_context);
+  named("beginContext", begin_context_here);
+  named("endContext", end_context_of);
+  named("ownContext", own_context);
+  named("contextThread", thread_of_context);
+  named("isContext", is_context_number);
+  named("waitForContext", wait_for);
   return exports;
 }
 

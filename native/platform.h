@@ -49,8 +49,9 @@ struct Support {
 // Words in an affinity mask of this system, found once: every `words` below has exactly this many.
 [[nodiscard]] std::size_t mask_words() noexcept;
 
-// The CPUs the calling thread may run on now: those of its set that are running.
-[[nodiscard]] Result read_affinity(std::span<Word> words) noexcept;
+// The CPUs the calling thread may run on now, those of its set that are running, and `exact`: what restore_affinity()
+// would need to bring the set back.
+[[nodiscard]] Result read_affinity(std::span<Word> words, std::span<Word> exact) noexcept;
 
 // Confines the calling thread to the CPUs of `wanted` that are running now, and has it there on return.
 // `previous` receives what restore_affinity() needs to bring back the thread's set bit for bit: it may hold CPUs that
@@ -85,6 +86,11 @@ struct ThreadState {
 };
 // Of a thread of this process; `gone` where it is none, or has ended.
 [[nodiscard]] Result read_thread(std::uint64_t thread, ThreadState& state);
+
+// Scheduling levels as Windows counts them: 8 is normal, 1 to 15 are dynamic, 16 to 31 real time.
+// Gives a thread of this process the level, or the nearest below it that the OS has; on `refused` it has its old one.
+[[nodiscard]] Result set_priority(std::uint64_t thread, std::int32_t level) noexcept;
+[[nodiscard]] Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept;
 
 // ---- processors.cc: what the machine is ----------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 import { inForce, native, osError, operands32, Outcome, previous, wanted } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { readMachine } from '../machine/group-table.ts';
+import { processGroups, readMachine } from '../machine/group-table.ts';
 
 const { exchange, read, restore } = native;
 const oneWord = native.maskWords === 1;
@@ -29,6 +29,25 @@ const layers: { system: boolean; user: Exact } = { system: false, user: 0n };
 /** True while a system affinity is in force. */
 export function systemActive(): boolean {
   return layers.system;
+}
+
+/** The user affinity that waits below a system affinity: those of its CPUs that are online. */
+export function userSet(): CpuSet {
+  const set = typeof layers.user === 'bigint' ? CpuSet.fromMask(layers.user) : CpuSet.fromWords(layers.user);
+  return set.intersect(CpuSet.fromMask(readMachine('/').online));
+}
+
+/** What a thread made by this one starts with: the user affinity, as `restore` takes it. */
+export function userExact(): Exact {
+  if (layers.system) return layers.user;
+  readOwn();
+  return keepPrevious();
+}
+
+/** Takes on a user affinity that another thread had. */
+export function inherit(user: Exact): Outcome {
+  want(user);
+  return restore();
 }
 
 /** A system affinity is in force from now on; `user` waits below it. */
@@ -134,10 +153,14 @@ export function giveBack(before: Exact): void {
   if (outcome !== Outcome.done) throw failure(outcome, typeof before === 'bigint' ? CpuSet.fromMask(before) : CpuSet.fromWords(before));
 }
 
-/** The CPUs that the calling thread may run on now. */
+/** The CPUs that the calling thread may run on now; `keepPrevious` has what brings them back. */
 export function readOwn(): CpuSet {
   operands32[osError] = 0;
-  const outcome = read();
+  let outcome = read();
+  if (outcome === Outcome.noGroups) {
+    processGroups();
+    outcome = read();
+  }
   if (outcome !== Outcome.done) throw failure(outcome, CpuSet.empty);
   return CpuSet.fromWords(inForce);
 }

@@ -199,9 +199,10 @@ std::size_t mask_words() noexcept {
   return words;
 }
 
-Result read_affinity(Words words) noexcept {
-  const std::uint32_t error = get(words);
-  return error == 0 ? Result{} : failure(error);
+Result read_affinity(Words words, Words exact) noexcept {
+  if (const std::uint32_t error = get(words); error != 0) return failure(error);
+  std::ranges::copy(exact_of(memory(), words), exact.begin());
+  return {};
 }
 
 Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {

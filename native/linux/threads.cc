@@ -1,8 +1,12 @@
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string>
 
 #include "../platform.h"
@@ -50,7 +54,70 @@ std::optional<std::uint64_t> migrations(std::string_view sched) {
   return parse_number(sched.substr(colon + 1, end == std::string_view::npos ? end : end - colon - 1));
 }
 
+constexpr std::int32_t kNormalLevel = 8;
+constexpr std::int32_t kRealTimeLevel = 16;
+constexpr std::int32_t kHighestLevel = 31;
+
+// Levels 1 to 15 over the nice values 19 to -20 (sched(7)), 8 at 0.
+constexpr int nice_of(std::int32_t level) {
+  return level <= kNormalLevel ? ((kNormalLevel - level) * 19 + 3) / 7 : -(((level - kNormalLevel) * 20 + 3) / 7);
+}
+constexpr std::int32_t level_of(int nice) {
+  std::int32_t level = 1;
+  while (level < kRealTimeLevel - 1 && nice_of(level + 1) >= nice) ++level;
+  return level;
+}
+static_assert(nice_of(1) == 19 && nice_of(8) == 0 && nice_of(15) == -20);
+static_assert(level_of(nice_of(7)) == 7 && level_of(nice_of(12)) == 12 && level_of(nice_of(14)) == 14);
+
+bool is_ours(std::uint64_t thread) {
+  return thread > 0 && thread <= INT32_MAX && access(("/proc/self/task/" + std::to_string(thread)).c_str(), F_OK) == 0;
+}
+
+Result from_errno() noexcept {
+  const auto error = static_cast<std::uint32_t>(errno);
+  return {error == ESRCH ? Outcome::gone : Outcome::refused, error};
+}
+
 }  // namespace
+
+Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
+  if (!is_ours(thread)) return {Outcome::gone, 0};
+  const auto id = static_cast<pid_t>(thread);
+  const int policy = sched_getscheduler(id);
+  if (policy < 0) return from_errno();
+  if (policy == SCHED_RR || policy == SCHED_FIFO) {
+    sched_param parameter{};
+    if (sched_getparam(id, &parameter) != 0) return from_errno();
+    level = std::min(kRealTimeLevel - 1 + parameter.sched_priority, kHighestLevel);
+    return {};
+  }
+  errno = 0;
+  const int nice = getpriority(PRIO_PROCESS, static_cast<id_t>(id));
+  if (errno != 0) return from_errno();
+  level = level_of(nice);
+  return {};
+}
+
+// Real-time levels are SCHED_RR from its lowest priority up.
+Result set_priority(std::uint64_t thread, std::int32_t level) noexcept {
+  if (!is_ours(thread)) return {Outcome::gone, 0};
+  const auto id = static_cast<pid_t>(thread);
+  const int policy = sched_getscheduler(id);
+  sched_param before{};
+  if (policy < 0 || sched_getparam(id, &before) != 0) return from_errno();
+  if (level >= kRealTimeLevel) {
+    const sched_param wanted{.sched_priority = level - kRealTimeLevel + 1};
+    return sched_setscheduler(id, SCHED_RR, &wanted) == 0 ? Result{} : from_errno();
+  }
+  const bool was_real_time = policy == SCHED_RR || policy == SCHED_FIFO;
+  const sched_param dynamic{};
+  if (was_real_time && sched_setscheduler(id, SCHED_OTHER, &dynamic) != 0) return from_errno();
+  if (setpriority(PRIO_PROCESS, static_cast<id_t>(id), nice_of(level)) == 0) return {};
+  const Result result = from_errno();
+  if (was_real_time) static_cast<void>(sched_setscheduler(id, policy, &before));
+  return result;
+}
 
 std::uint64_t current_thread() noexcept { return static_cast<std::uint64_t>(syscall(SYS_gettid)); }
 

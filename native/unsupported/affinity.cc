@@ -17,7 +17,7 @@ Support support() noexcept {
 
 std::size_t mask_words() noexcept { return 1; }
 
-Result read_affinity(std::span<Word>) noexcept { return kUnsupported; }
+Result read_affinity(std::span<Word>, std::span<Word>) noexcept { return kUnsupported; }
 
 Result exchange_affinity(std::span<const Word>, std::span<Word>, std::span<Word>) noexcept { return kUnsupported; }
 

@@ -6,4 +6,8 @@ std::uint64_t current_thread() noexcept { return 0; }
 
 Result read_thread(std::uint64_t, ThreadState&) { return {Outcome::unsupported, 0}; }
 
+Result get_priority(std::uint64_t, std::int32_t&) noexcept { return {Outcome::unsupported, 0}; }
+
+Result set_priority(std::uint64_t, std::int32_t) noexcept { return {Outcome::unsupported, 0}; }
+
 }  // namespace groupaffinity

@@ -16,6 +16,7 @@
 // (learn.microsoft.com, "Processor Groups"): SetProcessAffinityMask fails from then on.
 #include <windows.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <memory>
@@ -158,12 +159,14 @@ std::size_t mask_words() noexcept {
   return words;
 }
 
-Result read_affinity(Words words) noexcept {
+Result read_affinity(Words words, Words exact) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GROUP_AFFINITY affinity{};
   if (!GetThreadGroupAffinity(GetCurrentThread(), &affinity)) return failure(GetLastError());
-  return to_words(*formed, affinity, words) ? Result{} : failure(ERROR_INVALID_DATA);
+  if (!to_words(*formed, affinity, words)) return failure(ERROR_INVALID_DATA);
+  std::ranges::copy(words, exact.begin());
+  return {};
 }
 
 Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {

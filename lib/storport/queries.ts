@@ -1,0 +1,117 @@
+import { native } from '../binding.ts';
+import { show, wrongType } from '../errors.ts';
+import { CpuSet } from '../machine/cpu-set.ts';
+import { processGroups } from '../machine/group-table.ts';
+import { topology } from '../machine/topology.ts';
+import { STOR_GROUP_AFFINITY } from './group-affinity.ts';
+import { checkNumber, isPointer, type HwDeviceExtension, type Out } from './parameters.ts';
+import { STOR_STATUS_INVALID_PARAMETER, STOR_STATUS_NOT_IMPLEMENTED, STOR_STATUS_SUCCESS, STOR_STATUS_UNSUCCESSFUL } from './status.ts';
+
+/** PROCESSOR_NUMBER: a processor by group and bit ("PROCESSOR_NUMBER structure"). */
+export class PROCESSOR_NUMBER {
+  /** USHORT */
+  Group = 0;
+  /** UCHAR; the processor's bit in masks of its group. */
+  Number = 0;
+  /** UCHAR */
+  Reserved = 0;
+
+  /** @internal */
+  static check(value: unknown, parameter: string): asserts value is PROCESSOR_NUMBER {
+    if (!(value instanceof PROCESSOR_NUMBER)) throw wrongType(`${parameter} is a PROCESSOR_NUMBER, not ${show(value)}`);
+  }
+}
+
+/** Processors of each group: those that exist, and those that run. */
+export function processors(): { maximum: bigint; active: bigint }[] {
+  return topology().groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask }));
+}
+
+/** Groups that have an active processor. */
+export function activeGroups(): number {
+  return processors().filter(({ active }) => active !== 0n).length;
+}
+
+/** Where the calling thread runs, by group and bit; undefined where the system can't tell. */
+export function currentProcessor(): { group: number; number: number } | undefined {
+  const { locate } = processGroups();
+  return locate(native.currentCpu());
+}
+
+const canTell = (): boolean => native.support().topology;
+
+/**
+ * Stores how many groups have active processors ("StorPortGetActiveGroupCount").
+ * @returns STOR_STATUS_SUCCESS, STOR_STATUS_NOT_IMPLEMENTED, or STOR_STATUS_INVALID_PARAMETER where a pointer is NULL.
+ */
+export function StorPortGetActiveGroupCount(HwDeviceExtension: HwDeviceExtension, NumberGroups: Out<number> | null): number {
+  if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || !isPointer(NumberGroups, 'NumberGroups') || NumberGroups === null)
+    return STOR_STATUS_INVALID_PARAMETER;
+  if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
+  NumberGroups.value = activeGroups();
+  return STOR_STATUS_SUCCESS;
+}
+
+/**
+ * Stores the active processors of a group ("StorPortGetGroupAffinity").
+ * @returns STOR_STATUS_SUCCESS; STOR_STATUS_UNSUCCESSFUL where there are not so many active groups;
+ * STOR_STATUS_INVALID_PARAMETER where a pointer is NULL; STOR_STATUS_NOT_IMPLEMENTED.
+ */
+export function StorPortGetGroupAffinity(
+  HwDeviceExtension: HwDeviceExtension,
+  GroupNumber: number,
+  GroupAffinityMask: Out<bigint> | null,
+): number {
+  checkNumber(GroupNumber, 'GroupNumber');
+  if (
+    !isPointer(HwDeviceExtension, 'HwDeviceExtension') ||
+    !isPointer(GroupAffinityMask, 'GroupAffinityMask') ||
+    GroupAffinityMask === null
+  )
+    return STOR_STATUS_INVALID_PARAMETER;
+  if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
+  const group = processors()[GroupNumber];
+  if (group === undefined || group.active === 0n) return STOR_STATUS_UNSUCCESSFUL;
+  GroupAffinityMask.value = group.active;
+  return STOR_STATUS_SUCCESS;
+}
+
+/**
+ * Stores the active processors of a NUMA node; of a node that spans groups, those in the group of its lowest processor
+ * ("StorPortGetNodeAffinity"). A node of memory only has the mask 0.
+ * @returns STOR_STATUS_SUCCESS; STOR_STATUS_UNSUCCESSFUL where there is no such node; STOR_STATUS_INVALID_PARAMETER where
+ * a pointer is NULL; STOR_STATUS_NOT_IMPLEMENTED.
+ */
+export function StorPortGetNodeAffinity(
+  HwDeviceExtension: HwDeviceExtension,
+  NodeNumber: number,
+  NodeAffinity: STOR_GROUP_AFFINITY | null,
+): number {
+  checkNumber(NodeNumber, 'NodeNumber');
+  if (NodeAffinity !== null) STOR_GROUP_AFFINITY.check(NodeAffinity, 'NodeAffinity');
+  if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || NodeAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
+  if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
+  const node = topology().numaNodes.find(({ id }) => id === NodeNumber);
+  if (node === undefined) return STOR_STATUS_UNSUCCESSFUL;
+  const parts = node.cpus.toGroups();
+  const home = node.cpus.first === undefined ? undefined : processGroups().locate(node.cpus.first)?.group;
+  const part = parts.find(({ group }) => group === home) ?? { group: 0, mask: CpuSet.empty.toMask() };
+  STOR_GROUP_AFFINITY.fill(NodeAffinity, part.mask, part.group, false);
+  return STOR_STATUS_SUCCESS;
+}
+
+/**
+ * Stores the processor that runs the calling thread ("StorPortGetCurrentProcessorNumber").
+ * @returns STOR_STATUS_SUCCESS; STOR_STATUS_INVALID_PARAMETER where a pointer is NULL; STOR_STATUS_NOT_IMPLEMENTED.
+ */
+export function StorPortGetCurrentProcessorNumber(HwDeviceExtension: HwDeviceExtension, ProcNumber: PROCESSOR_NUMBER | null): number {
+  if (ProcNumber !== null) PROCESSOR_NUMBER.check(ProcNumber, 'ProcNumber');
+  if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || ProcNumber === null) return STOR_STATUS_INVALID_PARAMETER;
+  if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
+  const place = currentProcessor();
+  if (place === undefined) return STOR_STATUS_NOT_IMPLEMENTED;
+  ProcNumber.Group = place.group;
+  ProcNumber.Number = place.number;
+  ProcNumber.Reserved = 0;
+  return STOR_STATUS_SUCCESS;
+}

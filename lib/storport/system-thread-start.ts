@@ -1,0 +1,18 @@
+import type { Exact } from '../threads/own-thread.ts';
+
+/** What a system thread is started with. */
+export interface SystemThreadStart {
+  readonly module: string;
+  readonly context: number;
+  /** One word, 0 until the thread tells how it began. */
+  readonly memory: SharedArrayBuffer;
+  readonly level: number;
+  /** The creator's user affinity. */
+  readonly user: Exact;
+  readonly startContext: unknown;
+}
+
+/** The thread has its affinity and its priority. */
+export const begun = 1;
+/** The operating system refused one of them; the thread ends. */
+export const refused = 2;

@@ -66,6 +66,7 @@ export interface Options {
 }
 
 const ops = [
+  'nothing',
   'query',
   'set',
   'revert',
@@ -171,8 +172,8 @@ export function machines(): fc.Arbitrary<{ machine: Machine; user: CpuSet }> {
 }
 
 function rawCalls({ hotplug = true, mistyped = true, kernelNames = true }: Options): fc.Arbitrary<RawCall> {
-  const fields = { thread: index(11), extension: index(39), context: index(29) };
-  const value = { group: index(39), mask: index(39), reserved: index(39) };
+  const fields = { thread: index(11), extension: index(39), context: index(39) };
+  const value = { group: index(39), mask: index(55), reserved: index(39) };
   const ke = index(kernelNames ? 9 : 7);
   const argument = index(mistyped ? 49 : 48);
   const of = (
@@ -184,15 +185,18 @@ function rawCalls({ hotplug = true, mistyped = true, kernelNames = true }: Optio
     arbitrary: fc.record({ op: fc.constant(ops.indexOf(op)), ...rest }),
   });
   return fc.oneof(
+    // Any call shrinks to the first.
+    { withCrossShrink: true },
+    of('nothing', 1, {}),
     of('query', 3, { ...fields, query: index(8), out: index(9), number: index(39) }),
     of('set', 32, { ...fields, ...value, ke, argument, slot: index(5), previous: index(7), home: index(3) }),
     of('revert', 24, { ...fields, ...value, ke, argument, slot: index(5) }),
-    of('raise', 5, { thread: fields.thread, level: index(7) }),
-    of('lower', 8, { thread: fields.thread, level: index(7) }),
+    of('raise', 5, { thread: fields.thread, level: index(15) }),
+    of('lower', 8, { thread: fields.thread, level: index(15) }),
     of('pin', 7, { thread: fields.thread, kind: index(11), group: index(19) }),
     of('restore', 5, { thread: fields.thread }),
     of('hotplug', hotplug ? 8 : 0, { group: index(19), bit: index(63) }),
-    of('create', 5, { thread: fields.thread, extension: fields.extension, routine: index(14), priority: index(9) }),
+    of('create', 6, { thread: fields.thread, extension: fields.extension, routine: index(14), priority: index(17) }),
     of('terminate', 2, { ...fields }),
     of('priority', 2, { ...fields, priority: index(8) }),
     of('copy', 4, { thread: fields.thread, from: index(11), slot: index(5), to: index(2) }),
@@ -224,9 +228,9 @@ function someThread(state: State, which: number): number {
   return at(live, which) ?? 0;
 }
 
-/** A structure that something wrote, when there is one. */
-function someSlot(thread: Thread, which: number): number {
-  const written = thread.structures.flatMap((structure, slot) => (structure === stale ? [] : [slot]));
+/** A structure that something wrote, when there is one; of those, one that names processors, when `masked`. */
+function someSlot(thread: Thread, which: number, masked = false): number {
+  const written = thread.structures.flatMap((structure, slot) => (structure === stale || (masked && structure.Mask === 0n) ? [] : [slot]));
   return at(written, which) ?? which % slots;
 }
 
@@ -238,17 +242,20 @@ function someContext(state: State, id: number, which: number): Context {
   const made = (ended: boolean): number | undefined =>
     state.threads.findIndex((thread, other) => other !== id && thread.adapter !== null && thread.ended === ended);
   const found = (other: number | undefined): Context => (other === undefined || other < 0 ? 'garbage' : other);
-  if (which < 16) return null;
-  if (which < 27) return state.threads[id]?.adapter === null ? null : id;
-  if (which === 27) return found(made(false));
-  if (which === 28) return found(made(true));
+  if (which < 24) return null;
+  if (which < 37) return state.threads[id]?.adapter === null ? null : id;
+  if (which === 37) return found(made(false));
+  if (which === 38) return found(made(true));
   return 'garbage';
 }
 
-function someGroup(machine: Machine, which: number): number {
-  if (which === 38) return machine.groups.length;
+/** Most often a group with a processor to run on. */
+function someGroup({ groups, allowed }: Machine, which: number): number {
+  if (which === 38) return groups.length;
   if (which === 39) return allGroups;
-  return which % machine.groups.length;
+  if (which > 34) return which % groups.length;
+  const usable = groups.flatMap(({ active }, group) => ((active & (allowed[group] ?? 0n)) === 0n ? [] : [group]));
+  return at(usable, which) ?? 0;
 }
 
 function someMask(machine: Machine, thread: Thread, group: number, which: number): bigint {
@@ -311,13 +318,24 @@ function someValue(state: State, thread: Thread, raw: RawCall): Value {
 
 const mistakes = ['Mask is a number', 'Group is a string', 'not a structure'] as const satisfies readonly Mistyped[];
 
-/** `structures` of fifty arguments are structures, from `first` on. */
-function someArgument(state: State, thread: Thread, raw: RawCall, first: number, structures: number): Argument {
+function setArgument(state: State, thread: Thread, raw: RawCall): Argument {
   const which = raw['argument'] ?? 0;
+  const slot = raw['slot'] ?? 0;
+  const masked = thread.structures.some((structure) => structure !== stale && structure.Mask !== 0n);
+  if (which < 40 || (which < 46 && !masked)) return someValue(state, thread, raw);
+  if (which < 48) return { slot: someSlot(thread, slot, slot < 4) };
+  return which === 48 ? null : { mistyped: at(mistakes, slot) };
+}
+
+function revertArgument(state: State, thread: Thread, raw: RawCall): Argument {
+  const which = raw['argument'] ?? 0;
+  const slot = raw['slot'] ?? 0;
+  const written = thread.structures.some((structure) => structure !== stale);
+  if (which < 28 && (written || which < 2)) return { slot: someSlot(thread, slot, slot < 4) };
   if (which === 48) return null;
-  if (which === 49) return { mistyped: at(mistakes, raw['slot'] ?? 0) };
-  if (which >= first && which < first + structures) return { slot: someSlot(thread, raw['slot'] ?? 0) };
-  return someValue(state, thread, raw);
+  if (which === 49) return { mistyped: at(mistakes, slot) };
+  const value = someValue(state, thread, raw);
+  return which % 3 === 0 ? { ...value, Mask: 0n } : value;
 }
 
 function someWhere({ groups, allowed }: Machine, thread: Thread, kind: number, group: number): CpuSet {
@@ -352,46 +370,61 @@ function someWhere({ groups, allowed }: Machine, thread: Thread, kind: number, g
   }
 }
 
-function someQuery({ groups, nodes }: Machine, raw: RawCall): Query {
+function someQuery(machine: Machine, raw: RawCall): Query {
+  const { nodes } = machine;
   const extension = someExtension(raw['extension'] ?? 0);
   const number = raw['number'] ?? 0;
-  const group = someGroup({ groups, nodes, allowed: [] }, number);
+  const group = someGroup(machine, number);
   const out = raw['out'] !== 9;
-  const queries: readonly [Query, ...Query[]] = [
-    { name: 'KeGetCurrentIrql' },
-    { name: 'StorPortGetCurrentIrql', extension, out },
-    { name: 'StorPortGetActiveGroupCount', extension, out },
-    { name: 'StorPortGetGroupAffinity', extension, group, out },
-    { name: 'StorPortGetNodeAffinity', extension, node: number > 37 ? nodes.length + (number - 38) * 0x10000 : number % nodes.length, out },
-    { name: 'KeQueryActiveGroupCount' },
-    { name: 'KeQueryMaximumGroupCount' },
-    { name: 'KeQueryActiveProcessorCountEx', group },
-    { name: 'KeQueryMaximumProcessorCountEx', group },
-  ];
-  return at(queries, raw['query'] ?? 0);
+  switch (raw['query'] ?? 0) {
+    case 0:
+      return { name: 'KeGetCurrentIrql' };
+    case 1:
+      return { name: 'StorPortGetCurrentIrql', extension, out };
+    case 2:
+      return { name: 'StorPortGetActiveGroupCount', extension, out };
+    case 3:
+      return { name: 'StorPortGetGroupAffinity', extension, group, out };
+    case 4: {
+      const node = number > 37 ? nodes.length + (number - 38) * 0x10000 : number % nodes.length;
+      return { name: 'StorPortGetNodeAffinity', extension, node, out };
+    }
+    case 5:
+      return { name: 'KeQueryActiveGroupCount' };
+    case 6:
+      return { name: 'KeQueryMaximumGroupCount' };
+    case 7:
+      return { name: 'KeQueryActiveProcessorCountEx', group };
+    default:
+      return { name: 'KeQueryMaximumProcessorCountEx', group };
+  }
 }
 
 function someLevel(op: 'raise' | 'lower', now: number, which: number): number {
-  if (op === 'raise') return [irql.DISPATCH, irql.DISPATCH, irql.DISPATCH, irql.APC, 3, irql.HIGH, now - 1, irql.HIGH + 1][which] ?? now;
-  return [irql.PASSIVE, irql.PASSIVE, irql.PASSIVE, irql.PASSIVE, irql.APC, irql.DISPATCH, now, now + 1][which] ?? 0;
+  if (op === 'raise') {
+    if (which === 14) return now - 1;
+    if (which === 15) return irql.HIGH + 1;
+    return Math.max(now, at([irql.DISPATCH, irql.DISPATCH, irql.APC, irql.DISPATCH, 3, irql.DISPATCH, irql.HIGH], which));
+  }
+  if (which === 15) return now + 1;
+  return Math.min(now, at([irql.PASSIVE, irql.PASSIVE, irql.APC, irql.PASSIVE, irql.DISPATCH, irql.PASSIVE, irql.PASSIVE], which));
 }
 
-/** The processors that exist, in the order of groups and bits. */
+/** A processor that exists goes away when it is online and comes when it is not. */
 function someProcessor({ groups }: Machine, group: number, bit: number): { group: number; bit: number; online: boolean } {
   const which = group % groups.length;
   const { maximum, active } = groups[which] ?? { maximum: 1n, active: 1n };
-  const bits: number[] = [];
-  for (let b = 0; b < 64; b += 1) if (((maximum >> BigInt(b)) & 1n) !== 0n) bits.push(b);
-  const chosen = at(bits, bit) ?? 0;
-  return { group: which, bit: chosen, online: ((active >> BigInt(chosen)) & 1n) === 0n };
+  const width = maximum.toString(2).length;
+  let chosen = bit % width;
+  while ((maximum & (1n << BigInt(chosen))) === 0n) chosen = (chosen + 1) % width;
+  return { group: which, bit: chosen, online: (active & (1n << BigInt(chosen))) === 0n };
 }
 
 /** No thread may lose its last processor: what Linux does then is not the documents' matter. */
 function staysKnown(state: State, call: Call, { strandUser }: Limits): boolean {
   const { state: after } = step(state, call);
-  return after.threads.every(
-    (thread) => thread.ended || (!thread.lost && (strandUser || !isEmpty(activePart(after.machine, thread.user)))),
-  );
+  const stranded = (thread: Thread): boolean => thread.lost || (!strandUser && isEmpty(activePart(after.machine, thread.user)));
+  return after.threads.every((thread) => thread.ended || !stranded(thread));
 }
 
 /**
@@ -407,26 +440,24 @@ export function resolve(state: State, raw: RawCall, limits: Limits): Call | null
   const context = someContext(state, id, raw['context'] ?? 0);
   const get = (name: string): number => raw[name] ?? 0;
   const passive = thread.irql === irql.PASSIVE;
-  const op = ops[raw.op] ?? 'query';
+  const op = ops[raw.op] ?? 'nothing';
   switch (op) {
+    case 'nothing':
+      return null;
     case 'set': {
-      let affinity = someArgument(state, thread, raw, 40, 8);
+      let affinity = setArgument(state, thread, raw);
       const which = get('previous');
       let previous = which === 0 ? null : (which - 1) % slots;
       if (which === 7) {
-        previous = someSlot(thread, get('slot'));
-        affinity = { slot: previous };
+        if (affinity === null || !('slot' in affinity)) affinity = { slot: someSlot(thread, get('slot'), true) };
+        previous = affinity.slot;
       }
       const homes = thread.effective.flatMap((mask, group) => (mask === 0n ? [] : [group]));
       const home = at(homes, get('home')) ?? 0;
       return { call: 'set', ke: get('ke') > 7, thread: id, extension, context, affinity, previous, home };
     }
-    case 'revert': {
-      let previous = someArgument(state, thread, raw, 0, 32);
-      if (get('argument') > 31 && get('argument') < 40)
-        previous = { Mask: 0n, Group: someValue(state, thread, raw).Group, Reserved: [0, 0, 0] };
-      return { call: 'revert', ke: get('ke') > 7, thread: id, extension, context, previous };
-    }
+    case 'revert':
+      return { call: 'revert', ke: get('ke') > 7, thread: id, extension, context, previous: revertArgument(state, thread, raw) };
     case 'raise':
     case 'lower':
       return { call: op, thread: id, level: someLevel(op, thread.irql, get('level')) };
@@ -448,15 +479,18 @@ export function resolve(state: State, raw: RawCall, limits: Limits): Call | null
     }
     case 'terminate':
       return passive ? { call: 'terminate', thread: id, extension, context } : null;
-    case 'priority':
+    case 'priority': {
+      const made = state.threads.flatMap((other, which) => (other.adapter === null || other.ended ? [] : [which]));
+      const target = context === null && get('context') > 1 ? (at(made, get('context')) ?? null) : context;
       return {
         call: 'priority',
         thread: id,
         extension,
-        context,
+        context: target,
         priority: at([1, 0, 2, 3, 4, 5, 6, 7, -1], get('priority')),
         refused: false,
       };
+    }
     case 'copy': {
       const from = someThread(state, get('from'));
       const slot = someSlot(state.threads[from] ?? thread, get('slot'));
@@ -513,7 +547,7 @@ function printReserved(reserved: Reserved): string {
   return reserved.some((word) => word !== 0) ? `, Reserved ${reserved.join(' ')}` : '';
 }
 
-/** As `p0 = {0xf, 0}`; an asterisk where the structure says that a user affinity was there. */
+/** As `{0xf, 0}`, mask and group; an asterisk where a Set over the user affinity wrote it. */
 export function printStructure({ Mask, Group, Reserved, token }: Structure): string {
   return `{${hex(Mask)}, ${Group}${printReserved(Reserved)}}${token === null ? '' : '*'}`;
 }
@@ -623,9 +657,10 @@ function printAnswer(value: Result['value']): string {
   return typeof value === 'number' ? value.toString() : printValue(value);
 }
 
-/** What a call did, as `SUCCESS, p1 = {0xf, 0}*; thread 1 on 1:0x3`. Threads are named where their processors changed. */
+/** What a call did, as `SUCCESS, p1 = {0xf, 0}*; S 1:0x3; thread 1 on 1:0x3`: S and the processors of threads where they changed. */
 export function printResult({ call, before, state, result }: Played): string {
-  const facts = [printOutcome(result.outcome), printAnswer(result.value)];
+  const answer = printAnswer(result.value);
+  const facts = [printOutcome(result.outcome), call.call === 'raise' && answer !== '' ? `old = ${answer}` : answer];
   if (call.call === 'set' && call.previous !== null && result.previous !== null)
     facts.push(`p${call.previous} = ${printStructure(result.previous)}`);
   if (call.call === 'copy') {
@@ -633,6 +668,11 @@ export function printResult({ call, before, state, result }: Played): string {
     if (copied !== undefined) facts.push(`p${call.slot} = ${printStructure(copied)}`);
   }
   if (result.created !== null) facts.push(`thread ${result.created}`);
+  const systems = state.threads.flatMap(({ system, ended }, id) => {
+    const was = before.threads[id]?.system ?? null;
+    if (ended || (was?.Mask === system?.Mask && was?.Group === system?.Group)) return [];
+    return [`S ${system === null ? 'none' : `${system.Group}:${hex(system.Mask)}`}`];
+  });
   const moves = result.effective.flatMap((set, id) => {
     const old = before.threads[id];
     const now = set === null ? 'gone' : `on ${printSet(set)}`;
@@ -640,7 +680,7 @@ export function printResult({ call, before, state, result }: Played): string {
     return now === was ? [] : [`thread ${id} ${now}`];
   });
   const said = facts.filter((fact) => fact !== '').join(', ');
-  return [said, ...moves].filter((part) => part !== '').join('; ');
+  return [said, ...systems, ...moves].filter((part) => part !== '').join('; ');
 }
 
 export function printMachine({ groups, allowed, nodes }: Machine, user: CpuSet): string {

@@ -243,7 +243,7 @@ function settle(machine: Machine, thread: Thread): Thread {
   const inForce = thread.system === null ? thread.user : inGroup(machine, thread.system);
   const placed = thread.irql >= irql.DISPATCH ? thread.placed : inForce;
   const effective = activePart(machine, placed);
-  const lost = isEmpty(effective) || (placed !== inForce && !hasActive(machine, inForce));
+  const lost = isEmpty(effective) || !hasActive(machine, inForce);
   return { ...thread, placed, effective, lost };
 }
 

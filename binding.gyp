@@ -1,8 +1,11 @@
 {
-  "variables": { "napi%": "<!(node -p \"path.dirname(require.resolve('node-addon-api'))\")" },
+  "variables": { "napi%": "<!(node -p \"require('node-addon-api').include_dir\")" },
   "target_defaults": {
-    "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
-    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/seats.cc"]
+    "defines": [
+      "NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
+      "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+    ],
+    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/processor_id.cc", "native/seats.cc"]
   },
   "targets": [
     {
@@ -11,6 +14,7 @@
         ["OS=='linux'", {
           "sources": [
             "native/linux/affinity.cc",
+            "native/linux/hardware.cc",
             "native/linux/processors.cc",
             "native/linux/sysfs_text.cc",
             "native/linux/threads.cc"
@@ -19,6 +23,7 @@
         ["OS=='win'", {
           "sources": [
             "native/windows/affinity.cc",
+            "native/windows/hardware.cc",
             "native/windows/processor_records.cc",
             "native/windows/processors.cc",
             "native/windows/threads.cc"
@@ -35,19 +40,20 @@
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3", "-fno-omit-frame-pointer"],
           "cflags_cc": [
             "-std=c++20", "-O2", "-fno-exceptions", "-fvisibility=hidden",
-            "-Wall", "-Wextra", "-Wconversion", "-Werror", "-isystem", "<(napi)"
+            "-Wall", "-Wextra", "-Wconversion", "-Werror", "-isystem", "../<(napi)"
           ]
         }],
         ["OS!='linux' and OS!='win'", {
           "sources": [
             "native/unsupported/affinity.cc",
+            "native/unsupported/hardware.cc",
             "native/unsupported/processors.cc",
             "native/unsupported/threads.cc"
           ],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
             "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
-            "OTHER_CPLUSPLUSFLAGS": ["-isystem", "<(napi)"]
+            "OTHER_CPLUSPLUSFLAGS": ["-isystem", "../<(napi)"]
           }
         }]
       ]

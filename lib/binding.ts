@@ -32,6 +32,9 @@ export interface NativeMachine {
   possible: bigint;
   present: bigint;
   online: bigint;
+  /** What the operating system lets this process confine a thread to. */
+  settable: bigint;
+  /** The part of it that the process was started with. */
   allowed: bigint;
   isolated: bigint;
   packages: { id: number | null; cpus: bigint }[];
@@ -79,6 +82,14 @@ export interface Native {
   readonly readThread: (thread: number) => ThreadState | null;
   /** `level` is read back. */
   readonly setPriority: (thread: number, level: number) => { outcome: Outcome; osError: number; level: number };
+  /** null where it is no thread of this process, or the operating system does not tell */
+  readonly threadLevel: (thread: number) => number | null;
+  /** Of the CPU that runs the calling thread, told by that CPU; null where programs can't read one. */
+  readonly hardwareId: () => number | null;
+  /** Of every running CPU, told by the operating system; empty where it does not tell. */
+  readonly hardwareIds: () => { cpu: number; id: number }[];
+  /** Takes a CPU of the machine offline, or back; `unsupported` where that can't be. */
+  readonly setOnline: (cpu: number, online: boolean) => { outcome: Outcome; osError: number };
   readonly addContext: () => number;
   /** False where another thread has the context, this one has another, or it has ended. */
   readonly beginContext: (context: number) => boolean;
@@ -143,6 +154,10 @@ function absent(failure: AffinityError): Native {
     currentThread: fail,
     readThread: fail,
     setPriority: fail,
+    threadLevel: fail,
+    hardwareId: fail,
+    hardwareIds: fail,
+    setOnline: fail,
     addContext: fail,
     beginContext: fail,
     endContext: fail,

@@ -13,20 +13,20 @@ const entries = [
   'storport/wdm',
   'storport/system-thread',
   'workers/index',
-  'workers/preload',
+  'validate/claims-worker',
+  'validate/routine',
+  'validate/keeper',
   'cli/main',
   'cli/demo-worker',
 ];
-const bundle = await rolldown({
-  cwd: packageRoot,
-  input: Object.fromEntries(entries.map((name) => [name, `lib/${name}.ts`])),
-  platform: 'node',
-  external: [/^node:/, 'node-gyp-build'],
-});
+const options = { cwd: packageRoot, platform: 'node', external: [/^node:/, 'node-gyp-build'] };
+const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.map((name) => [name, `lib/${name}.ts`])) });
 await bundle.write({
   dir: 'dist',
   format: 'esm',
   sourcemap: true,
   chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'cli/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](?!cli[\\/]|workers[\\/]preload|storport[\\/]system-thread\.)/ }] },
+  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](?!cli[\\/]|validate[\\/]|storport[\\/]system-thread\.)/ }] },
 });
+const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
+await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });

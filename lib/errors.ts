@@ -92,7 +92,7 @@ export function show(value: unknown): string {
     case 'string':
       return value.length > 60 ? `'${value.slice(0, 57)}...'` : `'${value}'`;
     case 'bigint':
-      return `${value}n`;
+      return value > 2n ** 128n || value < -(2n ** 128n) ? 'a bigint of more than 128 bits' : `${value}n`;
     case 'symbol':
       return 'a symbol';
     case 'function':

@@ -11,6 +11,7 @@
 
 #include "contexts.h"
 #include "platform.h"
+#include "processor_id.h"
 #include "seats.h"
 
 namespace {
@@ -26,7 +27,9 @@ constexpr std::size_t kOsError = 4;
 constexpr std::size_t kSets = 8;
 
 struct Environment {
-  std::vector<Word> words;
+  std::vector<Word> own;  // the memory of `words`, unless the array of JavaScript holds it
+  std::span<Word> words;
+  Napi::Reference<Napi::ArrayBuffer> array;
   std::span<Word> wanted, previous, in_force;
   bool seated = false;
   std::uint32_t plan = 0;
@@ -162,6 +165,7 @@ Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
   object.Set("possible", bits(env, machine.possible));
   object.Set("present", bits(env, machine.present));
   object.Set("online", bits(env, machine.online));
+  object.Set("settable", bits(env, machine.settable));
   object.Set("allowed", bits(env, machine.allowed));
   object.Set("isolated", bits(env, machine.isolated));
   object.Set("packages", list(env, machine.packages, [&](Napi::Object& to, const Package& package) {
@@ -201,7 +205,8 @@ Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
 Napi::Value group_table(Napi::Env env, const Groups& formed) {
   const std::vector<std::uint32_t> cpus = formed.table();
   Napi::Uint32Array table = Napi::Uint32Array::New(env, cpus.size());
-  std::ranges::copy(cpus, table.Data());
+  // Empty where the environment is being torn down.
+  if (!table.IsEmpty()) std::ranges::copy(cpus, table.Data());
   return table;
 }
 
@@ -260,11 +265,15 @@ Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
   SeatTaken taken;
   const std::uint32_t plan = info[0].As<Napi::Number>().Uint32Value();
   Result result{Outcome::gone, 0};
-  if (take_seat(plan, taken)) {
+  std::vector<bool> tried;
+  // A seat that is offline or withheld by now is passed over for the next one.
+  while (take_seat(plan, tried, taken)) {
     here.plan = plan;
     here.seat = taken.seat;
     here.seated = true;
     result = exchange_affinity(taken.words, here.previous, here.in_force);
+    if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) break;
+    here.leave();
   }
   object.Set("outcome", static_cast<double>(result.outcome));
   object.Set("osError", static_cast<double>(result.os_error));
@@ -299,6 +308,36 @@ Napi::Value set_priority_of(const Napi::CallbackInfo& info) {
   object.Set("outcome", static_cast<double>(result.outcome));
   object.Set("osError", static_cast<double>(result.os_error));
   object.Set("level", level);
+  return object;
+}
+
+// threadLevel(thread): its priority; null where it is no thread of this process, or the OS does not tell.
+Napi::Value level_of_thread(const Napi::CallbackInfo& info) {
+  std::int32_t level = 0;
+  const Result result = get_priority(thread_from(info[0]), level);
+  return result.outcome == Outcome::done ? Napi::Value(Napi::Number::New(info.Env(), level)) : info.Env().Null();
+}
+
+// hardwareId(): of the CPU that runs the calling thread, or null.
+Napi::Value hardware_id(const Napi::CallbackInfo& info) {
+  const auto id = processor_id();
+  return id ? Napi::Value(Napi::Number::New(info.Env(), *id)) : info.Env().Null();
+}
+
+// hardwareIds(): { cpu, id } of every CPU, as the OS knows them.
+Napi::Value all_hardware_ids(const Napi::CallbackInfo& info) {
+  return list(info.Env(), hardware_ids(), [](Napi::Object& to, const HardwareId& of) {
+    to.Set("cpu", of.cpu);
+    to.Set("id", of.id);
+  });
+}
+
+// setOnline(cpu, online): { outcome, osError }.
+Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
+  const Result result = set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
   return object;
 }
 
@@ -347,19 +386,37 @@ Napi::Value wait_for(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), wait_for_context(info[0].As<Napi::Number>().Uint32Value(), time));
 }
 
+// The words that C++ and JavaScript share: memory of C++, which no script can transfer away; or, in programs whose
+// sandbox forbids that, JavaScript's own. Empty where the environment is being torn down.
+Napi::ArrayBuffer share_memory(Napi::Env env, Environment& here, std::size_t words) {
+  here.own.resize(words);
+  napi_value array = nullptr;
+  if (napi_create_external_arraybuffer(env, here.own.data(), words * sizeof(Word), nullptr, nullptr, &array) ==
+      napi_ok) {
+    here.words = here.own;
+    return Napi::ArrayBuffer(env, array);
+  }
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, words * sizeof(Word));
+  if (buffer.IsEmpty()) return buffer;
+  here.own = {};
+  here.words = {static_cast<Word*>(buffer.Data()), words};
+  std::ranges::fill(here.words, Word{0});
+  here.array = Napi::Persistent(buffer);
+  return buffer;
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   note_start();
   auto* const here = new Environment;
   env.SetInstanceData(here);
 
   const std::size_t size = mask_words();
-  here->words.resize(kSets + 3 * size);
-  const std::span<Word> sets = std::span(here->words).subspan(kSets);
-  here->wanted = sets.subspan(0, size);
-  here->previous = sets.subspan(size, size);
-  here->in_force = sets.subspan(2 * size, size);
-  // External memory: it can't be transferred away, and outlives the array.
-  exports.Set("memory", Napi::ArrayBuffer::New(env, here->words.data(), here->words.size() * sizeof(Word)));
+  const Napi::ArrayBuffer memory = share_memory(env, *here, kSets + 3 * size);
+  if (memory.IsEmpty()) return exports;
+  here->wanted = here->words.subspan(kSets, size);
+  here->previous = here->words.subspan(kSets + size, size);
+  here->in_force = here->words.subspan(kSets + 2 * size, size);
+  exports.Set("memory", memory);
   exports.Set("maskWords", static_cast<double>(size));
 
   const auto raw = [&](const char* name, napi_callback call) {
@@ -387,6 +444,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("currentThread", thread_number);
   named("readThread", read_thread_by);
   named("setPriority", set_priority_of);
+  named("threadLevel", level_of_thread);
+  named("hardwareId", hardware_id);
+  named("hardwareIds", all_hardware_ids);
+  named("setOnline", set_cpu_online);
   named("addContext", new_context);
   named("beginContext", begin_context_here);
   named("endContext", end_context_of);

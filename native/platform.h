@@ -65,7 +65,8 @@ struct Support {
 [[nodiscard]] Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice,
                                              std::span<Word> previous) noexcept;
 
-// Gives the calling thread a set that exchange_affinity() returned as `previous`.
+// Gives the calling thread a set that exchange_affinity() returned as `previous`. `trimmed` where the OS withholds all
+// of it by now (the process moved to another cpuset): the thread has what the OS leaves it instead.
 [[nodiscard]] Result restore_affinity(std::span<const Word> previous) noexcept;
 
 // The CPU that the calling thread is running on; kNoCpu where the platform can't tell, or has groups not formed yet.
@@ -131,7 +132,8 @@ struct Machine {
   CpuSet possible;
   CpuSet present;
   CpuSet online;
-  CpuSet allowed;   // what the process may use (cpuset, cgroup, job); a part of `online`
+  CpuSet settable;  // what the OS lets this process confine a thread to (cpuset, job); a part of `online`
+  CpuSet allowed;   // the part of `settable` that the process was started with (by taskset, say)
   CpuSet isolated;  // kept free of the scheduler's balancing (isolcpus=); a part of `online`
   std::vector<Package> packages;
   std::vector<Core> cores;
@@ -150,5 +152,18 @@ void note_start() noexcept;
 // Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
 // machine without one online CPU is: `refused`.
 [[nodiscard]] Result read_machine(const std::string& sysroot, Machine& machine);
+
+// ---- hardware.cc: for `groupaffinity validate` ---------------------------------------------------------------------
+
+// The id that a CPU has in hardware (processor_id.h), as the OS learned it at boot: not by asking the CPU that runs now.
+struct HardwareId {
+  std::uint32_t cpu = 0;
+  std::uint32_t id = 0;
+};
+// Of every running CPU; empty where the OS does not tell.
+[[nodiscard]] std::vector<HardwareId> hardware_ids();
+
+// Takes a CPU out of use, or back into it, for the whole machine. `unsupported` where this CPU or this OS can't.
+[[nodiscard]] Result set_online(std::uint32_t cpu, bool online);
 
 }  // namespace groupaffinity

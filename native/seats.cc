@@ -1,6 +1,5 @@
 #include "seats.h"
 
-#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -38,15 +37,19 @@ std::uint32_t add_plan(std::vector<Word> words, std::size_t words_per_seat, std:
   return static_cast<std::uint32_t>(table().plans.size() - 1);
 }
 
-bool take_seat(std::uint32_t number, SeatTaken& taken) {
+bool take_seat(std::uint32_t number, std::vector<bool>& tried, SeatTaken& taken) {
   const std::lock_guard guard(table().lock);
   if (number >= table().plans.size()) return false;
   Plan& plan = table().plans[number];
-  const auto freest = std::min_element(plan.sitters.begin(), plan.sitters.end());
-  if (freest == plan.sitters.end()) return false;
-  taken.sharers = ++*freest;
-  taken.seat = static_cast<std::uint32_t>(freest - plan.sitters.begin());
-  const auto first = plan.words.begin() + static_cast<std::ptrdiff_t>(taken.seat * plan.words_per_seat);
+  tried.resize(plan.sitters.size());
+  std::size_t freest = plan.sitters.size();
+  for (std::size_t seat = 0; seat < plan.sitters.size(); ++seat)
+    if (!tried[seat] && (freest == plan.sitters.size() || plan.sitters[seat] < plan.sitters[freest])) freest = seat;
+  if (freest == plan.sitters.size()) return false;
+  tried[freest] = true;
+  taken.sharers = ++plan.sitters[freest];
+  taken.seat = static_cast<std::uint32_t>(freest);
+  const auto first = plan.words.begin() + static_cast<std::ptrdiff_t>(freest * plan.words_per_seat);
   taken.words.assign(first, first + static_cast<std::ptrdiff_t>(plan.words_per_seat));
   return true;
 }

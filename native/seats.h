@@ -20,8 +20,9 @@ struct SeatTaken {
 // for the workers to read. Returns the plan's number; a plan lives as long as the process.
 std::uint32_t add_plan(std::vector<Word> words, std::size_t words_per_seat, std::string description);
 
-// Takes the seat with the fewest sitters, the lowest of them first. False where the plan does not exist.
-[[nodiscard]] bool take_seat(std::uint32_t plan, SeatTaken& taken);
+// Takes the seat with the fewest sitters, the lowest of them first, that is not in `tried`, and puts it there. False
+// where the plan does not exist, or every seat was tried.
+[[nodiscard]] bool take_seat(std::uint32_t plan, std::vector<bool>& tried, SeatTaken& taken);
 void leave_seat(std::uint32_t plan, std::uint32_t seat) noexcept;
 
 // Sitters of each seat; empty where the plan does not exist.

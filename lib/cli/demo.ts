@@ -183,19 +183,20 @@ function compare(pinned: readonly number[], free: readonly number[]): string {
   return 'the runs overlap: no difference to see here';
 }
 
-function positive(text: string | undefined, name: string, most: number): number | undefined {
+function positive(text: string | undefined, name: string, most: number, whole: boolean): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!(value > 0 && value <= most)) throw new UsageError(`--${name} is a number above 0, at most ${most}, not '${text}'`, usage);
+  if (!(value > 0 && value <= most) || (whole && !Number.isInteger(value)))
+    throw new UsageError(`--${name} is a ${whole ? 'whole ' : ''}number above 0, at most ${most}, not '${text}'`, usage);
   return value;
 }
 
 export async function run(args: string[]): Promise<number> {
   const options = parse(args, { seconds: { type: 'string' }, workers: { type: 'string' } }, usage);
-  const seconds = positive(options.seconds, 'seconds', 3600) ?? 1;
+  const seconds = positive(options.seconds, 'seconds', 3600, false) ?? 1;
   const machine = topology();
   const usable = machine.cpus.allowed.size;
-  const asked = positive(options.workers, 'workers', usable);
+  const asked = positive(options.workers, 'workers', usable, true);
   console.log(picture(machine, process.stdout.columns ?? 100));
 
   const cores = spread({ by: 'core' });

@@ -58,12 +58,12 @@ export function StorPortSetSystemGroupAffinityThread(
 ): number {
   if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
   if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
-  if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || !isOwnContext(ThreadContext) || Affinity === null)
-    return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
+  const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
+  if (!isOwnContext(ThreadContext) || !hasExtension || Affinity === null) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   if (currentIrql() > DISPATCH_LEVEL) return refused(PreviousAffinity, SET_ABOVE_DISPATCH);
   if (!isWellFormed(Affinity)) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   const outcome = setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, false);
-  return outcome === Outcome.done ? STOR_STATUS_SUCCESS : refused(PreviousAffinity, statusOf(outcome));
+  return statusOf(outcome);
 }
 
 /**
@@ -85,8 +85,8 @@ export function StorPortRevertToUserGroupAffinityThread(
   PreviousAffinity: STOR_GROUP_AFFINITY | null,
 ): number {
   if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
-  if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || !isOwnContext(ThreadContext) || PreviousAffinity === null)
-    return STOR_STATUS_INVALID_PARAMETER;
+  const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
+  if (!isOwnContext(ThreadContext) || !hasExtension || PreviousAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (currentIrql() > DISPATCH_LEVEL) return STOR_STATUS_INVALID_IRQL;
   if (!isZero(PreviousAffinity.Reserved)) return STOR_STATUS_INVALID_PARAMETER;
   return statusOf(revert(PreviousAffinity));

@@ -22,8 +22,8 @@ interface GroupMask {
 let pending: GroupMask | 'user' | undefined;
 
 /**
- * The value that the first Set over the user affinity stored, while no other Set came between: a structure copied from
- * the one it was stored in, field by field, then still says where to go back to.
+ * The value that the Set over the user affinity stored: a structure copied from the one it was stored in, field by
+ * field, then still says where to go back to. Forgotten when a nested Set stores the same value, which then means that.
  */
 let stored: GroupMask | undefined;
 
@@ -32,7 +32,7 @@ function isSet(): boolean {
   return pending === undefined ? systemActive() : pending !== 'user';
 }
 
-export const isGroup = (group: number): boolean => Number.isInteger(group) && group >= 0 && group <= 0xffff;
+const isGroup = (group: number): boolean => Number.isInteger(group) && group >= 0 && group <= 0xffff;
 
 function exchange(mask: bigint, group: number): Outcome {
   operands[wantedMask] = mask;
@@ -55,7 +55,7 @@ function judge({ mask, group }: GroupMask): { outcome: Outcome; active: bigint }
   const has = (set: bigint, bit: number): boolean => ((set >> BigInt(cpus[bit] as number)) & 1n) === 1n;
   const running = bits.filter((bit) => has(machine.online, bit));
   if (running.length === 0) return { outcome: Outcome.noneRunning, active: 0n };
-  if (running.some((bit) => !has(machine.allowed, bit))) return { outcome: Outcome.notAllowed, active: 0n };
+  if (running.some((bit) => !has(machine.settable, bit))) return { outcome: Outcome.notAllowed, active: 0n };
   return { outcome: Outcome.done, active: maskOf(running) };
 }
 
@@ -86,7 +86,7 @@ function setDeferred(wanted: GroupMask, previous: STOR_GROUP_AFFINITY | null, ze
   if (outcome !== Outcome.done) return outcome;
   const overUser = !isSet();
   let before: GroupMask;
-  if (pending !== undefined && pending !== 'user') before = pending;
+  if (pending !== undefined && pending !== 'user') before = { group: pending.group, mask: judge(pending).active };
   else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
   else {
     before = slice(readOwn());
@@ -98,27 +98,26 @@ function setDeferred(wanted: GroupMask, previous: STOR_GROUP_AFFINITY | null, ze
 }
 
 function remember(before: GroupMask, previous: STOR_GROUP_AFFINITY | null, overUser: boolean, zeroOverUser: boolean): void {
-  stored = overUser && !zeroOverUser ? before : undefined;
-  if (previous === null) return;
-  if (overUser && zeroOverUser) STOR_GROUP_AFFINITY.fill(previous, 0n, 0, false);
-  else STOR_GROUP_AFFINITY.fill(previous, before.mask, before.group, overUser);
+  if (overUser) stored = previous === null || zeroOverUser ? undefined : before;
+  else if (previous !== null && stored !== undefined && stored.mask === before.mask && stored.group === before.group) stored = undefined;
+  if (previous === null || (overUser && zeroOverUser)) return;
+  STOR_GROUP_AFFINITY.fill(previous, before.mask, before.group, overUser);
 }
 
 /**
  * Sets the system affinity, at or below DISPATCH_LEVEL. `mask` has at most 64 bits, `group` is a USHORT. `previous` is
- * written on success only: with what was in force, or, over a user affinity and where `zeroOverUser`, with zeros.
+ * zeroed first, and then receives what was in force; over a user affinity it stays zero where `zeroOverUser`.
  */
 export function setSystem(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
+  // Whatever is wrong with the structure shows here, before the thread moves.
+  if (previous !== null) STOR_GROUP_AFFINITY.fill(previous, 0n, 0, false);
   if (currentIrql() >= DISPATCH_LEVEL) return setDeferred({ mask, group }, previous, zeroOverUser);
   const outcome = exchange(mask, group);
   if (outcome > Outcome.trimmed) return outcome;
-  if (systemActive()) {
-    stored = undefined;
-    if (previous !== null) STOR_GROUP_AFFINITY.fill(previous, operands[previousMask] as bigint, operands32[previousGroup] as number, false);
-  } else {
-    coverUser(keepPrevious());
-    remember({ mask: operands[previousMask] as bigint, group: operands32[previousGroup] as number }, previous, true, zeroOverUser);
-  }
+  const overUser = !systemActive();
+  if (overUser) coverUser(keepPrevious());
+  if (overUser || previous !== null)
+    remember({ mask: operands[previousMask] as bigint, group: operands32[previousGroup] as number }, previous, overUser, zeroOverUser);
   return Outcome.done;
 }
 
@@ -127,30 +126,22 @@ export function revert(from: STOR_GROUP_AFFINITY): Outcome {
   const { Mask: mask, Group: group } = from;
   const toUser =
     mask === 0n || STOR_GROUP_AFFINITY.isOverUser(from) || (stored !== undefined && stored.mask === mask && stored.group === group);
-  const deferred = currentIrql() >= DISPATCH_LEVEL;
   if (!isSet()) {
-    if (!toUser) return !isGroup(group) || BigInt.asUintN(64, mask) !== mask ? Outcome.notAProcessor : judge({ mask, group }).outcome;
-    return native.support().affinity ? Outcome.done : Outcome.unsupported;
+    if (toUser) return native.support().affinity ? Outcome.done : Outcome.unsupported;
+    const { outcome } = isWellFormed(from) ? judge({ mask, group }) : { outcome: Outcome.notAProcessor };
+    return outcome === Outcome.notAllowed ? Outcome.done : outcome;
   }
+  const deferred = currentIrql() >= DISPATCH_LEVEL;
   if (toUser) {
-    if (deferred) defer('user');
-    else {
-      const outcome = uncoverUser();
-      if (outcome !== Outcome.done) return outcome;
-    }
-  } else {
-    if (!isGroup(group) || BigInt.asUintN(64, mask) !== mask) return Outcome.notAProcessor;
-    if (deferred) {
-      const { outcome, active } = judge({ mask, group });
-      if (outcome !== Outcome.done) return outcome;
-      defer({ mask: active, group });
-    } else {
-      const outcome = exchange(mask, group);
-      if (outcome > Outcome.trimmed) return outcome;
-    }
+    if (!deferred) return uncoverUser();
+    defer('user');
+    return Outcome.done;
   }
-  stored = undefined;
-  return Outcome.done;
+  if (!isWellFormed(from)) return Outcome.notAProcessor;
+  if (!deferred) return exchange(mask, group);
+  const { outcome, active } = judge({ mask, group });
+  if (outcome === Outcome.done) defer({ mask: active, group });
+  return outcome;
 }
 
 /** Whether the routines would take this structure's Group, Mask and Reserved as far as they can tell without a machine. */

@@ -1,7 +1,8 @@
 import { native } from '../binding.ts';
 import { show, wrongType } from '../errors.ts';
+import { cpusOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { processGroups } from '../machine/group-table.ts';
+import { processGroups, readMachine } from '../machine/group-table.ts';
 import { topology } from '../machine/topology.ts';
 import { STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { checkNumber, isPointer, type HwDeviceExtension, type Out } from './parameters.ts';
@@ -77,10 +78,10 @@ export function StorPortGetGroupAffinity(
 }
 
 /**
- * Stores the active processors of a NUMA node; of a node that spans groups, those in the group of its lowest processor
- * ("StorPortGetNodeAffinity"). A node of memory only has the mask 0.
- * @returns STOR_STATUS_SUCCESS; STOR_STATUS_UNSUCCESSFUL where there is no such node; STOR_STATUS_INVALID_PARAMETER where
- * a pointer is NULL; STOR_STATUS_NOT_IMPLEMENTED.
+ * Stores the active processors of a NUMA node; of a node that spans groups, those in the group that has most of them
+ * ("StorPortGetNodeAffinity", "KeQueryNodeActiveAffinity"). A node of memory only has the mask 0.
+ * @returns STOR_STATUS_SUCCESS; STOR_STATUS_INVALID_PARAMETER where there is no such node or a pointer is NULL;
+ * STOR_STATUS_NOT_IMPLEMENTED.
  */
 export function StorPortGetNodeAffinity(
   HwDeviceExtension: HwDeviceExtension,
@@ -91,11 +92,15 @@ export function StorPortGetNodeAffinity(
   if (NodeAffinity !== null) STOR_GROUP_AFFINITY.check(NodeAffinity, 'NodeAffinity');
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || NodeAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
-  const node = topology().numaNodes.find(({ id }) => id === NodeNumber);
-  if (node === undefined) return STOR_STATUS_UNSUCCESSFUL;
-  const parts = node.cpus.toGroups();
-  const home = node.cpus.first === undefined ? undefined : processGroups().locate(node.cpus.first)?.group;
-  const part = parts.find(({ group }) => group === home) ?? { group: 0, mask: CpuSet.empty.toMask() };
+  const { numaNodes, online } = readMachine('/');
+  const node = numaNodes.find(({ id }) => id === NodeNumber);
+  if (node === undefined) return STOR_STATUS_INVALID_PARAMETER;
+  // By what exists, so that the group does not change with what is online.
+  const parts = CpuSet.fromMask(node.capacity | node.cpus).toGroups();
+  const most = Math.max(...parts.map(({ mask }) => cpusOf(mask).length));
+  const group = parts.find(({ mask }) => cpusOf(mask).length === most)?.group ?? 0;
+  const active = CpuSet.fromMask((node.capacity | node.cpus) & online).toGroups();
+  const part = { group, mask: active.find((each) => each.group === group)?.mask ?? 0n };
   STOR_GROUP_AFFINITY.fill(NodeAffinity, part.mask, part.group, false);
   return STOR_STATUS_SUCCESS;
 }

@@ -1,5 +1,5 @@
 /** The kernel's own routines, for people who compare: `groupaffinity/wdm`. */
-import { native, Outcome } from '../binding.ts';
+import { native } from '../binding.ts';
 import { isWellFormed, revert, setSystem } from './books.ts';
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
@@ -15,18 +15,18 @@ export const ALL_PROCESSOR_GROUPS = 0xffff;
 
 /**
  * Sets the calling thread's system affinity ("KeSetSystemGroupAffinityThread"). It has no result: what it refuses has no
- * effect. Above DISPATCH_LEVEL it has none either.
+ * effect. Above DISPATCH_LEVEL, and without an affinity, it has none either.
  *
  * @param PreviousAffinity receives the system affinity that was in force; zeros over a user affinity, and where the
  * call is refused.
  * @throws {TypeError} for what a C compiler would refuse.
  */
-export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY, PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
+export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | null, PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
   if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
-  STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
-  const acceptable = currentIrql() <= DISPATCH_LEVEL && isWellFormed(Affinity);
-  const done = acceptable && setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, true) === Outcome.done;
-  if (!done && PreviousAffinity !== null) STOR_GROUP_AFFINITY.fill(PreviousAffinity, 0n, 0, false);
+  if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
+  if (Affinity !== null && currentIrql() <= DISPATCH_LEVEL && isWellFormed(Affinity))
+    setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, true);
+  else if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.fill(PreviousAffinity, 0n, 0, false);
 }
 
 /**
@@ -35,7 +35,8 @@ export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY, Pr
  *
  * @throws {TypeError} for what a C compiler would refuse.
  */
-export function KeRevertToUserGroupAffinityThread(PreviousAffinity: STOR_GROUP_AFFINITY): void {
+export function KeRevertToUserGroupAffinityThread(PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
+  if (PreviousAffinity === null) return;
   STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
   if (currentIrql() <= DISPATCH_LEVEL && isZero(PreviousAffinity.Reserved)) revert(PreviousAffinity);
 }

@@ -31,10 +31,10 @@ export function systemActive(): boolean {
   return layers.system;
 }
 
-/** The user affinity that waits below a system affinity: those of its CPUs that are online. */
+/** The user affinity that waits below a system affinity: those of its CPUs that are online and granted. */
 export function userSet(): CpuSet {
   const set = typeof layers.user === 'bigint' ? CpuSet.fromMask(layers.user) : CpuSet.fromWords(layers.user);
-  return set.intersect(CpuSet.fromMask(readMachine('/').online));
+  return set.intersect(CpuSet.fromMask(readMachine('/').settable));
 }
 
 /** What a thread made by this one starts with: the user affinity, as `restore` takes it. */
@@ -60,7 +60,7 @@ export function coverUser(user: Exact): void {
 export function uncoverUser(): Outcome {
   want(layers.user);
   const outcome = restore();
-  if (outcome === Outcome.done) layers.system = false;
+  if (outcome <= Outcome.trimmed) layers.system = false;
   return outcome;
 }
 
@@ -86,7 +86,7 @@ export function failure(outcome: Outcome, set: CpuSet, error = operands32[osErro
       return new AffinityError('ERR_AFFINITY_OFFLINE', `${plural(set)} offline`, details);
     case Outcome.notAllowed: {
       const machine = readMachine('/');
-      const allowed = CpuSet.fromMask(machine.allowed);
+      const allowed = CpuSet.fromMask(machine.settable);
       const withheld = set.intersect(CpuSet.fromMask(machine.online)).minus(allowed);
       return new AffinityError(
         'ERR_AFFINITY_NOT_ALLOWED',
@@ -112,7 +112,7 @@ function foresee(set: CpuSet): CpuSet {
   const machine = readMachine('/');
   const running = set.intersect(CpuSet.fromMask(machine.online));
   if (running.size === 0) throw failure(Outcome.noneRunning, set);
-  if (!running.isSubsetOf(CpuSet.fromMask(machine.allowed))) throw failure(Outcome.notAllowed, set);
+  if (!running.isSubsetOf(CpuSet.fromMask(machine.settable))) throw failure(Outcome.notAllowed, set);
   return running;
 }
 
@@ -141,7 +141,7 @@ export function confine(set: CpuSet): InForce {
   return { cpus, dropped: set.minus(cpus), before: keepPrevious() };
 }
 
-/** Brings back what `confine` found. */
+/** Brings back what `confine` found; where the operating system grants nothing of that any more, what it leaves instead. */
 export function giveBack(before: Exact): void {
   if (layers.system) {
     layers.user = before;
@@ -150,7 +150,7 @@ export function giveBack(before: Exact): void {
   want(before);
   operands32[osError] = 0;
   const outcome = restore();
-  if (outcome !== Outcome.done) throw failure(outcome, typeof before === 'bigint' ? CpuSet.fromMask(before) : CpuSet.fromWords(before));
+  if (outcome > Outcome.trimmed) throw failure(outcome, typeof before === 'bigint' ? CpuSet.fromMask(before) : CpuSet.fromWords(before));
 }
 
 /** The CPUs that the calling thread may run on now; `keepPrevious` has what brings them back. */

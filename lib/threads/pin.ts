@@ -24,7 +24,10 @@ export class Pin implements Disposable {
    * Ends the pin; a second call does nothing. Pins nest: an outer one that ends before an inner one leaves the inner
    * in force, and the inner one then goes back to what was before the outer.
    *
-   * @throws {AffinityError} `ERR_AFFINITY_REFUSED`, `ERR_AFFINITY_OFFLINE`: the old set can't be had any more; the pin still holds.
+   * Where nothing of the old set is left to the process, offline or in another cpuset by now, the thread gets what the
+   * operating system would have made of it: all that it grants.
+   *
+   * @throws {AffinityError} `ERR_AFFINITY_REFUSED`: the operating system said no; the pin still holds.
    */
   // An own function: the structured clone algorithm refuses to carry the object to another thread.
   readonly restore: () => void = restore;
@@ -91,6 +94,12 @@ export function pin(where: Where): Pin {
   return Pin.begin(resolve(where));
 }
 
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value && typeof value.then === 'function'
+  );
+}
+
 /**
  * Runs `fn` with the calling thread pinned. Where `fn` is async the thread stays pinned until its promise settles, and
  * with it everything else that runs on the thread meanwhile.
@@ -108,7 +117,7 @@ export function withAffinity<T>(where: Where, fn: () => T): T {
     here.restore();
     throw error;
   }
-  if (result instanceof Promise) return result.finally(() => here.restore()) as T;
+  if (isThenable(result)) return Promise.resolve(result).finally(() => here.restore()) as T;
   here.restore();
   return result;
 }

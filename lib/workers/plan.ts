@@ -87,7 +87,12 @@ function checkedCount(count: unknown, most: number): number {
  * @throws {TypeError | RangeError} an option has the wrong type or range.
  * @throws {AffinityError} `ERR_AFFINITY_EMPTY`: no unit has a CPU that may be used.
  */
-export function spread(options: SpreadOptions, machine: Topology = topology()): Plan {
+export function spread(options: SpreadOptions): Plan {
+  return planOn(options, topology());
+}
+
+/** @internal The plan for any machine. */
+export function planOn(options: SpreadOptions, machine: Topology): Plan {
   if (typeof options !== 'object' || options === null) throw wrongType(`spread takes { by: 'core' }, not ${show(options)}`);
   const { by, count, within } = options;
   if (!units.includes(by)) throw wrongType(`by is one of ${units.map((unit) => `'${unit}'`).join(', ')}, not ${show(by)}`);

@@ -1,14 +1,11 @@
 import { join } from 'node:path';
-import { native, Outcome, packageRoot } from '../binding.ts';
+import { native, packageRoot } from '../binding.ts';
 import { AffinityError, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { failure } from '../threads/own-thread.ts';
 import type { Plan, PlannedSeat } from './plan.ts';
+import { planVariable, takenSeat } from './taking.ts';
 
-/** Tells a worker which plan of its process is meant. */
-export const planVariable = 'GROUPAFFINITY_PLAN';
-
-const preload = join(packageRoot, 'dist', 'workers', 'preload.js');
+const preload = join(packageRoot, 'dist', 'preload.cjs');
 
 interface Description {
   seats: { cpus: string; group: number | null; node: number | null }[];
@@ -31,8 +28,8 @@ function register(plan: Plan): number {
   const known = registered.get(plan);
   if (known !== undefined) return known;
   const words = new BigUint64Array(plan.seats.length * native.maskWords);
-  plan.seats.forEach(({ seat, cpus }) => {
-    const part = words.subarray(seat * native.maskWords, (seat + 1) * native.maskWords);
+  plan.seats.forEach(({ cpus }, at) => {
+    const part = words.subarray(at * native.maskWords, (at + 1) * native.maskWords);
     if (!cpus.writeTo(part)) throw new AffinityError('ERR_AFFINITY_UNKNOWN_CPU', `this system has no CPUs ${cpus}`);
   });
   const description: Description = { seats: plan.seats.map(({ cpus, group, node }) => ({ cpus: String(cpus), group, node })) };
@@ -47,29 +44,39 @@ export interface WorkerPlacement {
   env: NodeJS.ProcessEnv;
 }
 
-// A worker refuses the options of the whole process and of V8 in its own execArgv; these it takes.
-const workerFlag =
-  /^(?:-r|-C|--(?:require|import|loader|experimental-loader|conditions|enable-source-maps|no-warnings|no-deprecation|trace-warnings|trace-deprecation|trace-uncaught|throw-deprecation|unhandled-rejections|experimental-strip-types|experimental-transform-types|experimental-vm-modules|experimental-wasm-modules|experimental-import-meta-resolve|preserve-symlinks)\b.*)/;
-const withValue = /^(?:-r|-C|--(?:require|import|loader|experimental-loader|conditions|unhandled-rejections))$/;
-
+/**
+ * This process's own flags, without those that a worker refuses: options of the whole process and of V8. Node says
+ * which these are when it is asked for a worker that has them, and one more that nobody has.
+ */
 function inheritedFlags(): string[] {
-  const flags: string[] = [];
-  for (let at = 0; at < process.execArgv.length; at += 1) {
-    const flag = process.execArgv[at] as string;
-    if (!workerFlag.test(flag)) continue;
-    flags.push(flag);
-    if (withValue.test(flag)) {
-      at += 1;
-      flags.push(process.execArgv[at] ?? '');
+  const nobodys = '--groupaffinity-asks';
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
+  const flags = [...process.execArgv];
+  for (let round = process.execArgv.length; round > 0; round -= 1) {
+    let refused: string[] = [];
+    try {
+      new Worker('', { eval: true, execArgv: [...flags, nobodys] }).unref();
+    } catch (error) {
+      refused = (error as Error).message
+        .replace(/^.*?: /, '')
+        .split(', ')
+        .filter((flag) => flag !== nobodys);
     }
+    const at = flags.findIndex((flag) => refused.includes(flag));
+    if (at < 0) return flags;
+    // A flag without "=" may have its value behind it.
+    const hasValue = !(flags[at] ?? '').includes('=') && flags[at + 1]?.startsWith('-') === false;
+    flags.splice(at, hasValue ? 2 : 1);
   }
   return flags;
 }
 
 /**
  * The options that make each worker take the next free seat of a plan before its code runs, and give it back when it
- * ends in any way. Workers beyond the seats share them evenly. The plan holds in this process only; workers that a
- * seated worker makes stay on its seat on Linux.
+ * ends in any way. Workers beyond the seats share them evenly; a seat whose CPUs are offline or withheld by now is passed
+ * over. The plan holds in this process only; workers that a seated worker makes stay on its seat on Linux.
+ *
+ * A worker without these `execArgv`, or whose `env` lacks what is in this one, is not seated.
  *
  * @example
  * const plan = spread({ by: 'core' });
@@ -80,7 +87,7 @@ export function workerOptions(plan: Plan): WorkerPlacement {
   if (!isPlan(plan)) throw wrongType(`workerOptions takes a plan that spread() made, not ${show(plan)}`);
   return {
     execArgv: [...inheritedFlags(), '--require', preload],
-    env: { ...process.env, [planVariable]: String(register(plan)) },
+    env: { ...process.env, [planVariable]: `${process.pid}:${register(plan)}` },
   };
 }
 
@@ -98,32 +105,11 @@ export interface Seat extends PlannedSeat {
   readonly sharers: number;
 }
 
-// Kept where two copies of this module in one thread (source and build, say) both find it.
-const key = Symbol.for('groupaffinity.seat');
-const here = globalThis as { [key]?: { plan: number; seat: number; sharers: number } };
-
-/** Sits the calling worker down; called by the preload. */
-export function takeSeat(): void {
-  const plan = process.env[planVariable];
-  if (plan === undefined || here[key] !== undefined) return;
-  // A worker's own workers and child processes are no part of the plan.
-  delete process.env[planVariable];
-  const { outcome, osError, seat, sharers } = native.takeSeat(Number(plan));
-  if (outcome === Outcome.gone)
-    throw new AffinityError('ERR_AFFINITY_NO_PLAN', `this process has no plan ${show(plan)} to seat a worker by`);
-  const placed = planned(Number(plan), seat);
-  if (outcome !== Outcome.done && outcome !== Outcome.trimmed) throw failure(outcome, placed.cpus, osError);
-  here[key] = { plan: Number(plan), seat, sharers };
-}
-
-function planned(plan: number, seat: number): PlannedSeat & { of: number } {
-  const { seats } = JSON.parse(native.planDescription(plan)) as Description;
-  const { cpus, group, node } = seats[seat] as Description['seats'][number];
-  return { seat, of: seats.length, cpus: CpuSet.parse(cpus), group, node };
-}
-
 /** Inside a worker: the seat it took when it started. Null on a thread that no plan seated. */
 export function seat(): Seat | null {
-  const taken = here[key];
-  return taken === undefined ? null : Object.freeze({ ...planned(taken.plan, taken.seat), sharers: taken.sharers });
+  const taken = takenSeat();
+  if (taken === undefined) return null;
+  const { seats } = JSON.parse(taken.description) as Description;
+  const { cpus, group, node } = seats[taken.seat] as Description['seats'][number];
+  return Object.freeze({ seat: taken.seat, of: seats.length, cpus: CpuSet.parse(cpus), group, node, sharers: taken.sharers });
 }

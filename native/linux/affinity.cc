@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "../platform.h"
+#include "cpuset.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -124,12 +125,24 @@ void remember(Known& known, ConstWords view, ConstWords exact) noexcept {
   std::ranges::copy(exact, known.exact.begin());
 }
 
-ConstWords exact_of(ThreadMemory& mine, ConstWords view) noexcept {
+// A thread that has all of its cpuset follows it when it changes; only a set of everything brings that back, because
+// since Linux 6.2 the kernel remembers what was asked for, not what the cpuset left of it.
+void widen_to_everything(Words exact) {
+  CpuSet granted;
+  if (!read_own_cpuset(granted)) return;
+  bool whole = true;
+  granted.for_each([&](std::uint32_t cpu) {
+    if (cpu / kWordBits < exact.size()) whole = whole && ((exact[cpu / kWordBits] >> (cpu % kWordBits)) & 1) != 0;
+  });
+  if (whole) std::ranges::fill(exact, ~Word{0});
+}
+
+ConstWords exact_of(ThreadMemory& mine, ConstWords view) {
   if (equal(mine.narrow.view, view)) return mine.narrow.exact;
-  if (equal(mine.wide.view, view)) return mine.wide.exact;
   std::ranges::copy(view, mine.wide.view.begin());
   copy(cpus_allowed("/proc/thread-self/status"), mine.wide.exact);
   if (!subset(view, mine.wide.exact)) std::ranges::copy(view, mine.wide.exact.begin());
+  widen_to_everything(mine.wide.exact);
   return mine.wide.exact;
 }
 
@@ -225,14 +238,21 @@ Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slic
 }
 
 Result restore_affinity(ConstWords previous) noexcept {
-  const std::uint32_t error = set(previous);
-  if (error != 0) return classify_refusal(previous, error);
   ThreadMemory& mine = memory();
-  if (equal(mine.wide.exact, previous))
-    remember(mine.narrow, mine.wide.view, previous);
-  else
+  std::uint32_t error = set(previous);
+  Result result;
+  if (error == EINVAL) {
+    // Nothing of it is left to this process: the kernel makes of everything what it would have made of the old set.
+    std::ranges::fill(mine.scratch, ~Word{0});
+    error = set(mine.scratch);
+    result.outcome = Outcome::trimmed;
+  }
+  if (error != 0) return failure(error);
+  if (result.outcome == Outcome::trimmed || !equal(mine.wide.exact, previous))
     remember(mine.narrow, previous, previous);
-  return {};
+  else
+    remember(mine.narrow, mine.wide.view, previous);
+  return result;
 }
 
 std::uint32_t current_cpu() noexcept {

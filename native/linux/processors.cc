@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "../platform.h"
+#include "cpuset.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -264,6 +265,11 @@ class Start {
     static_cast<void>(read_allowed_by_kernel(files, root.fd(), cpus_));
   }
 
+  [[nodiscard]] CpuSet cpus() {
+    const std::lock_guard guard(lock_);
+    return cpus_;
+  }
+
   // Takes from `usable`, which the cpuset allows and which is online now, what the process was started without (by
   // taskset, say). A process that had all of its cpuset follows its cpuset; one that was moved to another has that.
   void confine(CpuSet& usable) {
@@ -333,7 +339,8 @@ class Reader {
         });
       }
     }
-    if (m.online.empty() && live_) static_cast<void>(read_allowed_by_kernel(files_, root_, m.online));
+    // No /sys: what the process had at the start runs, at least.
+    if (m.online.empty() && live_) m.online = start().cpus();
     m.present |= m.online;
     m.possible |= m.present;
     if (read_list(cpu_.fd(), "isolated", m.isolated)) m.isolated &= m.online;
@@ -341,10 +348,11 @@ class Reader {
 
   void read_allowed() {
     Machine& m = machine_;
-    const bool by_cgroup = read_allowed_by_cgroup(files_, root_, m.allowed);
-    if (!by_cgroup && !live_) static_cast<void>(read_allowed_by_status(files_, root_, m.allowed));
-    m.allowed &= m.online;
-    if (m.allowed.empty()) m.allowed = m.online;
+    const bool by_cgroup = read_allowed_by_cgroup(files_, root_, m.settable);
+    if (!by_cgroup && !live_) static_cast<void>(read_allowed_by_status(files_, root_, m.settable));
+    m.settable &= m.online;
+    if (m.settable.empty()) m.settable = m.online;
+    m.allowed = m.settable;
     if (live_) start().confine(m.allowed);
   }
 
@@ -592,6 +600,12 @@ class Reader {
 };
 
 }  // namespace
+
+bool read_own_cpuset(CpuSet& cpus) {
+  Files files;
+  const Folder root(AT_FDCWD, "/");
+  return root.fd() >= 0 && read_allowed_by_cgroup(files, root.fd(), cpus) && !cpus.empty();
+}
 
 void note_start() noexcept { start().note(); }
 

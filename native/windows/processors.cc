@@ -136,6 +136,7 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
   for (std::uint32_t group = 0; group < machine.groups.size(); ++group)
     numbers.add({group, machine.groups[group].active & process_affinity(group)}, machine.allowed);
   if (machine.allowed.empty()) machine.allowed = machine.online;
+  machine.settable = machine.allowed;
   return {};
 }
 

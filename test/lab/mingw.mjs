@@ -29,6 +29,7 @@ const definitions = [
   'NAPI_VERSION=9',
   'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
   'NODE_ADDON_API_DISABLE_DEPRECATED',
+  'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
 ];
 const headers = [join(modules, 'node-addon-api'), join(modules, 'node-api-headers', 'include')];
 const flags = [

@@ -124,7 +124,7 @@ describe('pin', () => {
   });
 
   it.runIf(two)('a process that starts confined stays so: allowedCpus says it, and restore goes back to it', async () => {
-    const seen = await inOwnProcess<{ allowed: string; start: string; denied: { code: string } | null; back: string }>(
+    const seen = await inOwnProcess<{ allowed: string; start: string; back: string }>(
       `${imports}
       const start = byProc();
       const allowed = String(allowedCpus());
@@ -178,7 +178,7 @@ describe(`cpusets${noCpuset === undefined ? '' : `: ${noCpuset}`}`, () => {
       const before = exactly();
       const errors = [failure(() => pin([b])), failure(() => pin([a, b]))];
       export default { errors, same: exactly() === before, allowed: String(allowedCpus()), seats: spread({ by: 'cpu' }).seats.map(({ cpus }) => String(cpus)) };`,
-      { under: ['sh', '-c', `echo $$ > ${cpuset.folder}/tasks; exec "$@"`, 'sh'] },
+      { under: cpuset.under },
     );
     const refusal = expect.objectContaining({
       code: 'ERR_AFFINITY_NOT_ALLOWED',
@@ -194,13 +194,79 @@ describe(`cpusets${noCpuset === undefined ? '' : `: ${noCpuset}`}`, () => {
       `${imports}
       import { writeFileSync } from 'node:fs';
       const seen = [String(allowedCpus())];
-      writeFileSync(${JSON.stringify(cpuset.folder)} + '/cpuset.cpus', a + ',' + b);
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, a + ',' + b);
       seen.push(String(allowedCpus()));
       pin([b]);
       seen.push(byProc());
       export default seen;`,
-      { under: ['sh', '-c', `echo $$ > ${cpuset.folder}/tasks; exec "$@"`, 'sh'] },
+      { under: cpuset.under },
     );
     expect(seen).toEqual([`${a}`, b === a + 1 ? `${a}-${b}` : `${a},${b}`, `${b}`]);
+  });
+
+  it.skipIf(noCpuset !== undefined)('a thread that was pinned and restored follows its cpuset like one that never was', async () => {
+    using cpuset = new Cpuset(`${a}`);
+    const seen = await inOwnProcess<string[]>(
+      `${imports}
+      import { writeFileSync } from 'node:fs';
+      import { StorPortSetSystemGroupAffinityThread as Set, StorPortRevertToUserGroupAffinityThread as Revert, STOR_GROUP_AFFINITY } from 'groupaffinity/storport';
+      pin([a]).restore();
+      const [{ group, mask }] = CpuSet.of([a]).toGroups();
+      const previous = new STOR_GROUP_AFFINITY();
+      Set({}, null, new STOR_GROUP_AFFINITY({ Group: group, Mask: mask }), previous);
+      Revert({}, null, previous);
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, a + ',' + b);
+      export default [byProc()];`,
+      { under: cpuset.under },
+    );
+    expect(seen).toEqual([b === a + 1 ? `${a}-${b}` : `${a},${b}`]);
+  });
+
+  it.skipIf(noCpuset !== undefined)('a pin whose old set another cpuset has taken away goes back to what the process has now', async () => {
+    using cpuset = new Cpuset(`${a}`);
+    const seen = await inOwnProcess<string[]>(
+      `${imports}
+      import { writeFileSync } from 'node:fs';
+      const outer = pin([a]);
+      const inner = pin([a]);
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, String(b));
+      const seen = [byProc()];
+      inner.restore();
+      outer.restore();
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, a + ',' + b);
+      seen.push(byProc());
+      export default seen;`,
+      { under: cpuset.under },
+    );
+    expect(seen).toEqual([`${b}`, b === a + 1 ? `${a}-${b}` : `${a},${b}`]);
+  });
+});
+
+describe('what a thread promises while it is pinned', () => {
+  it('withAffinity waits for anything that has a then, lazy ones and those of other realms', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      import vm from 'node:vm';
+      const seen = [];
+      const lazy = { then(resolve) { seen.push(byProc()); resolve(1); } };
+      await withAffinity([b], () => lazy);
+      const foreign = vm.runInNewContext('(async (look) => { await null; look(); })');
+      await withAffinity([b], () => foreign(() => seen.push(byProc())));
+      seen.push(byProc());
+      export default seen;`);
+    expect(seen.slice(0, 2)).toEqual([`${b}`, `${b}`]);
+    expect(seen[2]).not.toBe(two ? `${b}` : '');
+  });
+
+  it('without /sys nothing shrinks to the pin', async () => {
+    const seen = await inOwnProcess<string[] | null>(
+      `${imports}
+      const before = String(allowedCpus());
+      const here = pin([b]);
+      export default [before, String(allowedCpus()), String(topology().cpus.online), byProc()];`,
+      { under: process.getuid?.() === 0 ? ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /sys && exec "$@"', 'sh'] : [] },
+    );
+    expect(seen?.[1]).toBe(seen?.[0]);
+    expect(seen?.[2]).toBe(seen?.[0]);
+    expect(seen?.[3]).toBe(`${b}`);
   });
 });

@@ -26,7 +26,7 @@ describe('README', () => {
       const lines = source.split('\n');
       const imports = lines.filter((line) => line.startsWith('import '));
       const body = lines.filter((line) => !line.startsWith('import '));
-      const job = `import { writeFileSync } from 'node:fs'; writeFileSync(new URL('./job.js', import.meta.url), 'setTimeout(() => {}, 100)'); process.chdir(new URL('.', import.meta.url).pathname);`;
+      const job = `import { writeFileSync } from 'node:fs'; import { fileURLToPath } from 'node:url'; writeFileSync(new URL('./job.js', import.meta.url), 'setTimeout(() => {}, 100)'); process.chdir(fileURLToPath(new URL('.', import.meta.url)));`;
       const before = await inOwnProcess<{ same: boolean }>(
         `${imports.join('\n')}\n${job}\nconst before = exactly();\n${body.join('\n')}\nexport default { same: exactly() === before };`,
       );

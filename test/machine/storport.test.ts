@@ -215,6 +215,27 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     });
   });
 
+  it("a structure that can't be written is a TypeError before the thread moves", async () => {
+    const seen = await inOwnProcess<{ errors: ({ name: string } | null)[]; same: boolean; status: string }>(`${imports}
+      const before = exactly();
+      const errors = [failure(() => Set(ext, null, at(b), Object.freeze(at(a))))];
+      export default { errors, same: exactly() === before, status: name(Revert(ext, null, new STOR_GROUP_AFFINITY())) };`);
+    expect(seen).toMatchObject({ errors: [{ name: 'TypeError' }], same: true, status: 'SUCCESS' });
+  });
+
+  it.runIf(two)('a copy of the first value reverts to the user affinity from below nested sets as well', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      const before = exactly();
+      const p = at(a);
+      Set(ext, null, at(a), p);
+      const copy = new STOR_GROUP_AFFINITY({ Mask: p.Mask, Group: p.Group });
+      Set(ext, null, at(b), null);
+      const seen = [name(Revert(ext, null, copy)), exactly() === before ? 'before' : exactly()];
+      pin([a]);
+      export default [...seen, byProc()];`);
+    expect(seen).toEqual(['SUCCESS', 'before', `${a}`]);
+  });
+
   it.runIf(two)('a pin under a system affinity waits below it and is in force after the revert', async () => {
     const seen = await inOwnProcess<string[]>(`${imports}
       const before = exactly();
@@ -239,7 +260,7 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
       const before = exactly();
       const p = junk(), q = junk();
       export default { results: [name(Set(ext, null, at(b), p)), fields(p), name(Set(ext, null, at(a, b), q)), fields(q)], same: exactly() === before };`,
-        { under: ['sh', '-c', `echo $$ > ${cpuset.folder}/tasks; exec "$@"`, 'sh'] },
+        { under: cpuset.under },
       );
       expect(seen).toEqual({ results: ['UNSUCCESSFUL', [0, 0, 0, 0, 0], 'UNSUCCESSFUL', [0, 0, 0, 0, 0]], same: true });
     },

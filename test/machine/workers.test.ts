@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { Cpuset, noCpuset } from './cpuset.ts';
 import { cpus, inOwnProcess } from './own-process.ts';
 
 const two = cpus.length >= 2;
-const [a = 0] = cpus;
+const [a = 0, b = a] = cpus;
 
 const imports = `
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { pin } from 'groupaffinity';
@@ -14,11 +16,11 @@ const folder = new URL('.', import.meta.url);
 const file = (name, text) => { const url = new URL(name, folder); writeFileSync(url, text); return url; };
 const teller = file('teller.mjs', \`
   import { parentPort } from 'node:worker_threads';
-  import { readFileSync } from 'node:fs';
+  import { readFileSync, readlinkSync } from 'node:fs';
   import { seat } from 'groupaffinity/workers';
   const byProc = /^Cpus_allowed_list:\\\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1];
   const own = seat();
-  parentPort.postMessage({ byProc, seat: own.seat, cpus: String(own.cpus), group: own.group, node: own.node, of: own.of, sharers: own.sharers, plan: process.env.GROUPAFFINITY_PLAN ?? null });
+  parentPort.postMessage({ byProc, thread: readlinkSync('/proc/thread-self').split('/').at(-1), seat: own.seat, cpus: String(own.cpus), group: own.group, node: own.node, of: own.of, sharers: own.sharers, plan: process.env.GROUPAFFINITY_PLAN ?? null });
   parentPort.on('message', (what) => { if (what === 'spin') for (;;); if (what === 'crash') throw new Error('crash'); if (what === 'exit') process.exit(3); parentPort.close(); });
 \`);
 const told = async (worker) => (await once(worker, 'message'))[0];
@@ -85,11 +87,11 @@ describe('workers', () => {
       const workers = plan.seats.map(() => new Worker(teller, workerOptions(plan)));
       const all = await Promise.all(workers.map(told));
       if (${JSON.stringify(when)} === 'after') pin([${a}]);
-      const { readdirSync } = await import('node:fs');
-      const lists = readdirSync('/proc/self/task').map((tid) => /^Cpus_allowed_list:\\s*(.*)$/m.exec(readFileSync('/proc/self/task/' + tid + '/status', 'utf8'))[1]);
-      export default { told: all, later: all.map(({ byProc }) => byProc), main: byProc() };`);
+      const later = all.map(({ thread }) => /^Cpus_allowed_list:\\s*(.*)$/m.exec(readFileSync('/proc/self/task/' + thread + '/status', 'utf8'))[1]);
+      export default { told: all, later, main: byProc() };`);
     expect(seen.main).toBe(`${a}`);
     for (const worker of seen.told) expect(worker.byProc).toBe(worker.cpus);
+    expect(seen.later).toEqual(seen.told.map((worker) => worker.cpus));
     expect(new Set(seen.later).size).toBe(seen.told.length);
   });
 
@@ -129,20 +131,97 @@ describe('workers', () => {
       const plan = spread({ by: 'cpu' });
       const { execArgv } = workerOptions(plan);
       export default { execArgv, told: await told(new Worker(teller, workerOptions(plan))) };`,
-      { execArgv: ['--max-old-space-size=512', '--expose-gc', '--no-warnings', '--conditions', 'x'] },
+      {
+        execArgv: [
+          '--max-old-space-size',
+          '512',
+          '--expose-gc',
+          '--no-warnings',
+          '--stack-trace-limit=7',
+          '--conditions',
+          'x',
+          '--frozen-intrinsics',
+        ],
+      },
     );
-    expect(seen.execArgv.slice(0, -2)).toEqual(['--no-warnings', '--conditions', 'x']);
+    expect(seen.execArgv.slice(0, -2)).toEqual(['--no-warnings', '--conditions', 'x', '--frozen-intrinsics']);
     expect(seen.told.byProc).toBe(seen.told.cpus);
   });
 
-  it("a seat that is offline or withheld by now, or a plan of another process, is the worker's error", async () => {
-    const seen = await inOwnProcess<{ code: string; message: string }>(`${imports}
+  it.each(['99', '0', '', 'abc', '1:0', `${process.pid}:0`, '0:4294967296'])(
+    'a plan that is not of this process, %j, is the error of the worker',
+    async (plan) => {
+      const seen = await inOwnProcess<{ code: string }>(`${imports}
       const plan = spread({ by: 'cpu' });
       const options = workerOptions(plan);
-      const worker = new Worker(teller, { ...options, env: { ...options.env, GROUPAFFINITY_PLAN: '99' } });
+      const worker = new Worker(teller, { ...options, env: { ...options.env, GROUPAFFINITY_PLAN: ${JSON.stringify(plan)} } });
       const [error] = await once(worker, 'error');
-      export default { code: error.code, message: error.message };`);
-    expect(seen.code).toBe('ERR_AFFINITY_NO_PLAN');
+      export default { code: error.code };`);
+      expect(seen.code).toBe('ERR_AFFINITY_NO_PLAN');
+    },
+  );
+
+  it.skipIf(noCpuset !== undefined)(
+    `a seat that is withheld by now is passed over; with none left it is the error of the worker${noCpuset === undefined ? '' : `: ${noCpuset}`}`,
+    async () => {
+      using cpuset = new Cpuset(cpus.join(','));
+      const seen = await inOwnProcess<{ told: Told[]; code: string; sitters: number[] }>(
+        `${imports}
+      const plan = spread({ by: 'cpu' });
+      const first = { ...plan, seats: plan.seats.filter(({ cpus }) => cpus.has(${a})) };
+      const options = [workerOptions(plan), workerOptions(first)];
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, '${b}');
+      const all = [await told(new Worker(teller, options[0])), await told(new Worker(teller, options[0]))];
+      const [error] = await once(new Worker(teller, options[1]), 'error');
+      export default { told: all, code: error.code, sitters: sitters(first) };`,
+        { under: cpuset.under },
+      );
+      expect(seen.told.map((worker) => worker.cpus)).toEqual([`${b}`, `${b}`]);
+      expect(seen).toMatchObject({ code: 'ERR_AFFINITY_NOT_ALLOWED', sitters: [0] });
+    },
+  );
+
+  it('a part of a plan is a plan', async () => {
+    const seen = await inOwnProcess<{ told: Told; last: string }>(`${imports}
+      const plan = spread({ by: 'cpu' });
+      const last = plan.seats.at(-1);
+      export default { told: await told(new Worker(teller, workerOptions({ ...plan, seats: [last] }))), last: String(last.cpus) };`);
+    expect(seen.told).toMatchObject({ cpus: seen.last, byProc: seen.last, seat: 0, of: 1 });
+  });
+
+  it('workers terminated at any moment of their start take nothing with them: not the process, not a seat', async () => {
+    const seen = await inOwnProcess<{ ended: number; sitters: number[] }>(`${imports}
+      const plan = spread({ by: 'cpu' });
+      const idle = file('idle.mjs', "import { topology, pin } from 'groupaffinity'; topology(); pin('${a}').restore(); setInterval(() => {}, 1000);");
+      let ended = 0;
+      const lane = async () => {
+        while (ended < 300) {
+          ended += 1;
+          const worker = new Worker(idle, workerOptions(plan));
+          worker.on('error', () => {});
+          const end = new Promise((resolve) => worker.once('exit', resolve));
+          await new Promise((go) => setTimeout(go, Math.random() * 60));
+          await worker.terminate();
+          await end;
+        }
+      };
+      await Promise.all([lane(), lane(), lane(), lane()]);
+      export default { ended, sitters: sitters(plan) };`);
+    expect(seen.ended).toBeGreaterThanOrEqual(300);
+    expect(seen.sitters.every((count) => count === 0)).toBe(true);
+  });
+
+  it('a process that exits while workers start and run exits as it was told', async () => {
+    const statuses = await inOwnProcess<number[]>(`${imports}
+      import { spawnSync } from 'node:child_process';
+      file('idle.mjs', "import { topology } from 'groupaffinity'; for (;;) topology();");
+      const leaver = file('leaver.mjs', \`
+        import { Worker } from 'node:worker_threads';
+        import { spread, workerOptions } from 'groupaffinity/workers';
+        for (let i = 0; i < 4; i += 1) new Worker(new URL('./idle.mjs', import.meta.url), workerOptions(spread({ by: 'cpu' })));
+        setTimeout(() => process.exit(7), Number(process.argv[2]));\`);
+      export default Array.from({ length: 12 }, (_, at) => spawnSync(process.execPath, [fileURLToPath(leaver), String(at * 10)]).status);`);
+    expect(statuses).toEqual(Array.from({ length: 12 }, () => 7));
   });
 
   it('warns of nothing', async () => {

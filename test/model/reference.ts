@@ -58,7 +58,7 @@ export interface Thread {
   readonly pins: readonly CpuSet[];
   /** S. */
   readonly system: GroupMask | null;
-  /** What the first Set over U wrote, while no other Set, nor a Revert to a value, has happened since. */
+  /** What the Set over U wrote, unless a nested Set wrote the same value since: a copy by fields then still leads back to U. */
   readonly captured: GroupMask | null;
   /** What the operating system was last told; S or U, but the one of before the raise while the IRQL is DISPATCH_LEVEL or more. */
   readonly placed: CpuSet;
@@ -359,6 +359,8 @@ function set(state: State, thread: Thread, call: SetCall): Step {
   if (thread.system !== null) {
     const { Mask, Group } = thread.system;
     previous = { ...zeroed, Mask: Mask & (machine.groups[Group]?.active ?? 0n), Group };
+    // What the first Set stored still leads back to U, unless the same value now means a system affinity as well.
+    if (call.previous === null || !same(thread.captured, previous)) captured = thread.captured;
   } else if (call.ke) {
     previous = zeroed; // Row 1: the kernel's routine says "a user affinity" by (0, 0).
   } else {
@@ -398,7 +400,7 @@ function revert(state: State, thread: Thread, call: RevertCall): Step {
   if (system === null) return end(bad); // Row 9, decision 14.
   if (thread.system === null) return end(good); // Row 10, decision 13.
   if (!isAllowed(machine, system)) return end(refused);
-  return end(good, { ...thread, system, captured: null }); // Row 6.
+  return end(good, { ...thread, system }); // Row 6.
 }
 
 /** A processor that does not exist is an error, an offline one is dropped, nothing left is an error (`house.md`, section 2). */
@@ -501,8 +503,20 @@ function changeIrql(state: State, id: number, thread: Thread, direction: 'raise'
   const wrongWay = direction === 'raise' ? level < thread.irql : level > thread.irql;
   if (wrongWay || !Number.isInteger(level) || level < irql.PASSIVE || level > irql.HIGH) return done(state, contract);
   const value = direction === 'raise' ? thread.irql : null;
-  return done(replaceThread(state, id, settle(state.machine, { ...thread, irql: level })), returned, { value });
+  const moves =
+    thread.irql >= irql.DISPATCH &&
+    level < irql.DISPATCH &&
+    thread.system !== null &&
+    printable(thread.placed) !== printable(inGroup(state.machine, thread.system));
+  // Row 4: what went offline before the move is dropped when it happens.
+  const system =
+    moves && thread.system !== null
+      ? { ...thread.system, Mask: thread.system.Mask & (state.machine.groups[thread.system.Group]?.active ?? 0n) }
+      : thread.system;
+  return done(replaceThread(state, id, settle(state.machine, { ...thread, system, irql: level })), returned, { value });
 }
+
+const printable = (set: CpuSet): string => set.join();
 
 /** Does one call. A call that no program can make (by a thread that has ended, say) throws a RangeError: the runner is wrong. */
 export function step(state: State, call: Call): Step {

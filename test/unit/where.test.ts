@@ -16,6 +16,7 @@ const machine: Known = {
         possible: set('0-79'),
         present: set('0-79'),
         online: set('0-78'),
+        settable: set('0-78'),
         allowed: set('0-78'),
         isolated: 0n,
         packages: [

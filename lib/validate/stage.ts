@@ -1,0 +1,89 @@
+/** Where the claims are checked: the calling thread, and the machine as it found it. */
+import { loadError, native, type NativeSupport } from '../binding.ts';
+import { CpuSet } from '../machine/cpu-set.ts';
+import { processGroups, readMachine } from '../machine/group-table.ts';
+import { topology } from '../machine/topology.ts';
+import { readOwn } from '../threads/own-thread.ts';
+import { exactly, where } from './look.ts';
+
+/** A processor that exists and is offline, and one of its group that is not. */
+export interface Resting {
+  readonly cpu: number;
+  readonly active: number;
+}
+
+export interface Stage {
+  readonly can: NativeSupport;
+  readonly isRoot: boolean;
+  /** CPUs may be taken offline. */
+  readonly hotplug: boolean;
+  /** Forced moves to each CPU. */
+  readonly moves: number;
+  /** Another thread of the process, which nothing here may change. */
+  readonly bystander: number;
+  /** CPUs of every group that this process may use. */
+  readonly cpus: readonly number[];
+  readonly groups: readonly { readonly maximum: bigint; readonly active: bigint }[];
+  /** Two of `cpus` in one group; the same one twice where no group has two. */
+  readonly one: number;
+  readonly other: number;
+  /** `where()` and `exactly()` before the first claim. */
+  readonly start: string;
+  readonly bits: string;
+  /** The thread's set then. */
+  readonly set: CpuSet;
+  /** CPUs that run and that the operating system does not grant this process. */
+  readonly withheld: readonly number[];
+  readonly resting: Resting | undefined;
+  /** A group and a bit of which it has no processor. */
+  readonly foreign: { readonly group: number; readonly bit: bigint } | undefined;
+  /** Told what part of a long claim is done, from 0 to 1. */
+  readonly progress: (part: number) => void;
+}
+
+export type StageOptions = Pick<Stage, 'hotplug' | 'moves' | 'bystander' | 'progress'>;
+
+export function setStage(options: StageOptions): Stage {
+  const can = native.support();
+  const bare: Stage = {
+    ...options,
+    can,
+    isRoot: process.getuid?.() === 0,
+    cpus: [],
+    groups: [],
+    one: 0,
+    other: 0,
+    start: '',
+    bits: '',
+    set: CpuSet.empty,
+    withheld: [],
+    resting: undefined,
+    foreign: undefined,
+  };
+  if (loadError !== undefined || !can.affinity || !can.topology) return bare;
+  const { groups, cpus } = topology();
+  const pairs = groups.map(({ online }) => online.intersect(cpus.allowed).toArray()).filter(({ length }) => length > 0);
+  const home = pairs.find(({ length }) => length > 1) ?? pairs[0] ?? [];
+  const rest = groups.flatMap((group) => {
+    const active = group.online.intersect(cpus.allowed).first;
+    const cpu = CpuSet.of(group.cpus).minus(cpus.online).first;
+    return active === undefined || cpu === undefined ? [] : [{ cpu, active }];
+  });
+  const spare = processGroups().table.findIndex((bits) => bits.length < 64);
+  return {
+    ...bare,
+    cpus: cpus.allowed.toArray(),
+    groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
+    one: home[0] ?? 0,
+    other: home.at(-1) ?? 0,
+    start: where(),
+    bits: exactly(),
+    set: readOwn(),
+    withheld: CpuSet.of(groups.flatMap((group) => group.cpus))
+      .intersect(cpus.online)
+      .minus(CpuSet.fromMask(readMachine('/').settable))
+      .toArray(),
+    resting: rest[0],
+    foreign: spare < 0 ? undefined : { group: spare, bit: 1n << BigInt(processGroups().table[spare]?.length ?? 0) },
+  };
+}

@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadError, native, packageRoot } from '../binding.ts';
+import { AffinityError } from '../errors.ts';
 import { topology } from '../machine/topology.ts';
 import { claims, near, select } from '../validate/claims.ts';
 import { interrupted, run as check, type Checked } from '../validate/run.ts';
@@ -118,6 +119,7 @@ export async function run(args: string[]): Promise<number> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
   const line = new ProgressLine();
   const checked: Checked[] = [];
+  let lost: AffinityError | undefined;
   try {
     const onProgress = (id: string, part: number): void =>
       line.tell(`${checked.length + 1}/${selected.length} ${id}${part > 0 ? ` ${Math.round(part * 100)} %` : ''}`);
@@ -126,6 +128,10 @@ export async function run(args: string[]): Promise<number> {
       line.clear();
       if (!json && claim.reason !== interrupted) console.log(lines(claim, width));
     }
+  } catch (error) {
+    // Of CPUs that did not come back: what was checked is told all the same.
+    if (!(error instanceof AffinityError)) throw error;
+    lost = error;
   } finally {
     line.clear();
     process.off('SIGINT', stop).off('SIGTERM', stop);
@@ -142,6 +148,7 @@ export async function run(args: string[]): Promise<number> {
     console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped, of ${claims.length} claims`);
   }
   if (file !== undefined) writeFileSync(file, junit(checked, begun, machine));
-  if (totals.failed > 0 || stopped.signal.aborted) return exitStatus.failed;
+  if (lost !== undefined) console.error(`groupaffinity: ${lost.message}`);
+  if (totals.failed > 0 || lost !== undefined || stopped.signal.aborted) return exitStatus.failed;
   return native.support().affinity ? exitStatus.good : exitStatus.unsupported;
 }

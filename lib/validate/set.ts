@@ -247,7 +247,7 @@ export const setClaims: readonly Claim[] = [
     id: 'set.withheld',
     sentence: 'Processors that the operating system withholds are refused with UNSUCCESSFUL, and nothing changes.',
     source: `${pages.set}, Return value`,
-    needs: [affinity, ({ withheld }) => (withheld.length === 0 ? 'this process may use every CPU that is online' : undefined)],
+    needs: [affinity, ({ withheld }) => (withheld.length === 0 ? 'the operating system withholds no CPU from this process' : undefined)],
     expected: ({ start, bits }) => told('UNSUCCESSFUL 0:0x0', start, bits),
     observe: ({ one, withheld }) => {
       const mates = withheld.filter((cpu) => at(cpu).Group === at(one).Group);

@@ -1,0 +1,209 @@
+// The Linux backend on a kernel of 6 CPUs that come and go. A second thread that nobody pins lives through the same,
+// and tells what a restored one must be.
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../../native/linux/cpuset.h"
+#include "../../native/platform.h"
+
+using namespace groupaffinity;
+
+namespace {
+
+constexpr Word kPossible = 0x3f;
+
+// sched_setaffinity(2) keeps what was asked for; the cpuset and CPUs that go offline take from it (Linux 6.2 and
+// later).
+struct Thread {
+  Word asked = ~Word{0};
+  Word allowed = kPossible;
+};
+
+Word online = kPossible;
+Word cpuset = kPossible;
+bool cpuset_known = true;
+Thread pinned;
+Thread never_pinned;
+
+bool ask(Thread& thread, Word wanted) {
+  const Word granted = wanted & cpuset & kPossible;
+  if ((granted & online) == 0) return false;
+  thread.asked = wanted;
+  thread.allowed = granted;
+  return true;
+}
+
+void move_cpuset(Thread& thread) {
+  const Word kept = thread.asked & cpuset;
+  thread.allowed = (kept & online) != 0 ? kept : cpuset;
+}
+
+int file(const std::string& text) {
+  const int handle = memfd_create("fake", 0);
+  if (write(handle, text.data(), text.size()) < 0) std::abort();
+  lseek(handle, 0, SEEK_SET);
+  return handle;
+}
+
+std::string list(Word cpus) {
+  std::string text;
+  for (int cpu = 0; cpu < 64; ++cpu)
+    if (((cpus >> cpu) & 1) != 0) text += (text.empty() ? "" : ",") + std::to_string(cpu);
+  return text + "\n";
+}
+
+std::vector<std::string> story;
+int failures = 0;
+
+void check(bool truth, const char* what) {
+  if (truth) return;
+  ++failures;
+  std::printf("not true: %s\n", what);
+  for (const std::string& line : story) std::printf("  %s\n", line.c_str());
+}
+
+void tell(const char* what, Word operand, int outcome) {
+  char line[160];
+  std::snprintf(line, sizeof line, "%s %llx -> %d; online %llx cpuset %llx allowed %llx", what,
+                static_cast<unsigned long long>(operand), outcome, static_cast<unsigned long long>(online),
+                static_cast<unsigned long long>(cpuset), static_cast<unsigned long long>(pinned.allowed));
+  story.emplace_back(line);
+}
+
+}  // namespace
+
+long fake_syscall(long number, ...) {
+  va_list arguments;
+  va_start(arguments, number);
+  const long thread = va_arg(arguments, long);
+  const auto bytes = va_arg(arguments, std::size_t);
+  Word* const words = va_arg(arguments, Word*);
+  va_end(arguments);
+  if (thread != 0) std::abort();
+  if (number == SYS_sched_getaffinity) {
+    words[0] = pinned.allowed & online;
+    return sizeof(Word);
+  }
+  if (number == SYS_sched_setaffinity && bytes >= sizeof(Word) && ask(pinned, words[0])) return 0;
+  errno = EINVAL;
+  return -1;
+}
+
+int fake_open(const char* path, int, ...) {
+  if (std::strstr(path, "/cpu/online") != nullptr) return file(list(online));
+  if (std::strstr(path, "thread-self/status") == nullptr) return -1;
+  char text[80];
+  std::snprintf(text, sizeof text, "Name:\tx\nCpus_allowed:\t%llx\n", static_cast<unsigned long long>(pinned.allowed));
+  return file(text);
+}
+
+int fake_cpu() { return std::countr_zero(pinned.allowed & online); }
+
+namespace groupaffinity {
+bool read_own_cpuset(CpuSet& cpus) {
+  for (std::uint32_t cpu = 0; cpu < 64; ++cpu)
+    if (((cpuset >> cpu) & 1) != 0) cpus.add(cpu);
+  return cpuset_known;
+}
+}  // namespace groupaffinity
+
+namespace {
+
+// One thread from its start: on a full machine or in a cpuset, started by taskset or not.
+long live(std::mt19937& random) {
+  const auto below = [&](unsigned bound) { return static_cast<unsigned>(random()) % bound; };
+  story.clear();
+  online = kPossible;
+  cpuset = below(2) == 0 ? kPossible : (below(kPossible) | 1);
+  cpuset_known = below(4) != 0;
+  const bool by_taskset = below(2) == 0;
+  const Word start = by_taskset ? Word{below(kPossible)} | (cpuset & -cpuset) : ~Word{0};
+  ask(pinned, start);
+  ask(never_pinned, start);
+
+  std::vector<Word> nested;
+  long calls = 0;
+  for (int turn = 0; turn < 60 && failures < 5; ++turn) {
+    const unsigned what = below(10);
+    if (what < 4 && nested.size() < 4) {
+      const Word wanted = 1 + below(kPossible);
+      const Word before = pinned.allowed;
+      Word previous = 0;
+      Word in_force = 0;
+      Result result;
+      if (below(2) == 0) {
+        result = exchange_affinity({&wanted, 1}, {&previous, 1}, {&in_force, 1});
+        tell("exchange", wanted, static_cast<int>(result.outcome));
+      } else {
+        GroupMask slice;
+        result = exchange_group_affinity({0, wanted}, slice, {&previous, 1});
+        in_force = pinned.allowed;
+        if (result.outcome == Outcome::done) check(slice.mask == (before & online), "the slice is what was in force");
+        tell("exchange group", wanted, static_cast<int>(result.outcome));
+      }
+      ++calls;
+      const bool made = result.outcome == Outcome::done || result.outcome == Outcome::trimmed;
+      const Word running = wanted & online;
+      if (made) {
+        check(pinned.allowed == running && pinned.asked == running,
+              "the kernel has what runs of what was wanted, no more");
+        check(in_force == running, "what is said to be in force is");
+        nested.push_back(previous);
+      } else {
+        check(pinned.allowed == before, "a refused exchange changes nothing");
+        check(result.outcome == (running == 0 ? Outcome::none_running : Outcome::not_allowed), "the refusal says why");
+        if (result.outcome == Outcome::not_allowed)
+          check((running & ~cpuset) != 0, "not allowed is what the cpuset withholds");
+      }
+    } else if (what < 7 && !nested.empty()) {
+      const Word previous = nested.back();
+      const Result result = restore_affinity({&previous, 1});
+      tell("restore", previous, static_cast<int>(result.outcome));
+      nested.pop_back();
+      ++calls;
+      check(result.outcome == Outcome::done || result.outcome == Outcome::trimmed, "a restore succeeds");
+      if (nested.empty())
+        check(pinned.allowed == never_pinned.allowed, "a restored thread is what one is that never was pinned");
+    } else if (what == 8) {
+      const Word changed = online ^ (Word{1} << below(6));
+      // What the kernel makes of a thread whose last CPU went is its own affair.
+      bool lost = (changed & pinned.allowed) == 0 || (changed & never_pinned.allowed) == 0;
+      for (const Word previous : nested) lost = lost || (previous & cpuset & changed) == 0;
+      if (lost) continue;
+      online = changed;
+      tell("hotplug", changed, 0);
+    } else if (what == 9 && nested.empty() && cpuset_known && !by_taskset) {
+      cpuset |= Word{1} << below(6);
+      move_cpuset(pinned);
+      move_cpuset(never_pinned);
+      tell("cpuset", cpuset, 0);
+      check(pinned.allowed == never_pinned.allowed, "a thread that was restored follows its cpuset");
+    }
+  }
+  return calls;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::mt19937 random(argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 1);
+  std::vector<std::uint32_t> table(kGroupSize, kNoCpu);
+  for (std::uint32_t cpu = 0; cpu < 6; ++cpu) table[cpu] = cpu;
+  form_groups(table);
+  long calls = 0;
+  for (int lives = 0; lives < 5000 && failures < 5; ++lives) std::thread([&] { calls += live(random); }).join();
+  if (failures == 0) std::printf("ok %ld\n", calls);
+  return failures == 0 ? 0 : 1;
+}

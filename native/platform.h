@@ -155,7 +155,8 @@ void note_start() noexcept;
 
 // ---- hardware.cc: for `groupaffinity validate` ---------------------------------------------------------------------
 
-// The id that a CPU has in hardware (processor_id.h), as the OS learned it at boot: not by asking the CPU that runs now.
+// The id that a CPU has in hardware (processor_id.h), as the OS learned it at boot: not by asking the CPU that runs
+// now.
 struct HardwareId {
   std::uint32_t cpu = 0;
   std::uint32_t id = 0;

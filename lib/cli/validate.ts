@@ -94,7 +94,7 @@ class ProgressLine {
   readonly #shown = process.stderr.isTTY;
 
   tell(text: string): void {
-    if (this.#shown) process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    if (this.#shown) process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`);
   }
 
   clear(): void {

@@ -42,17 +42,20 @@ export const settled = (page: string): string => `${page} is silent; settled by 
 
 export const affinity: Need = ({ can }) => (can.affinity ? undefined : 'this platform cannot confine threads to CPUs');
 export const machine: Need = ({ can }) => (can.topology ? undefined : 'this platform does not tell its processors');
-export const twoCpus: Need = ({ one, other }) =>
-  one === other ? 'needs a second CPU that this process may use, in the same group' : undefined;
+export const twoCpus: Need = ({ one, other }) => (one === other ? 'needs a second CPU that this process may use' : undefined);
+export const twoMates: Need = ({ mates }) => (mates ? undefined : 'needs two CPUs of one group that this process may use');
 export const twoGroups: Need = ({ groups }) => (groups.length > 1 ? undefined : 'needs a second processor group');
 export const spareBit: Need = ({ foreign }) => (foreign === undefined ? 'every group has 64 processors: no bit is left over' : undefined);
-export const hotplug: Need = ({ hotplug, isRoot, one, other }) => {
+export const hotplug: Need = ({ can, hotplug, isRoot, mates }) => {
+  if (can.platform !== 'linux') return 'only Linux takes CPUs offline';
   if (!hotplug) return 'needs --hotplug, which takes a CPU of this machine offline for a moment';
   if (!isRoot) return 'taking a CPU offline needs root';
-  return one === other ? 'needs a second CPU that can be taken offline' : undefined;
+  return mates ? undefined : 'needs a second CPU in a group, to be taken offline';
 };
 /** A processor that exists and is not active: one that is so anyway, or one that may be made so. */
 export const inactive: Need = (stage) => {
   if (stage.resting !== undefined) return undefined;
-  return stage.hotplug ? hotplug(stage) : 'every processor is active; --hotplug, as root, takes one offline';
+  return stage.hotplug || stage.can.platform !== 'linux'
+    ? hotplug(stage)
+    : 'every processor is active; --hotplug, as root, takes one offline';
 };

@@ -1,6 +1,6 @@
 import { StorPortGetCurrentIrql, StorPortRevertToUserGroupAffinityThread } from '../storport/index.ts';
 import { APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, KeGetCurrentIrql, KeLowerIrql, KeRaiseIrql, PASSIVE_LEVEL } from '../storport/wdm.ts';
-import { affinity, pages, settled, twoCpus, type Claim } from './claim.ts';
+import { affinity, pages, settled, twoCpus, twoMates, type Claim } from './claim.ts';
 import { alike, at, exactly, extension, fields, junk, on, revert, set, structure, thrown, told, where, word } from './look.ts';
 import { refusable } from './set.ts';
 
@@ -111,7 +111,7 @@ export const irqlClaims: readonly Claim[] = [
     id: 'irql.dispatch-last-wins',
     sentence: 'Of several sets at DISPATCH_LEVEL the last is the one in force below it.',
     source: `${pages.keSet}; order settled by groupaffinity`,
-    needs: [affinity, twoCpus],
+    needs: [affinity, twoMates],
     expected: ({ one, other, start }) => told('SUCCESS', on(one), on(other), 'SUCCESS', start),
     observe: ({ one, other }) => {
       const before = structure();

@@ -56,6 +56,7 @@ interface Journey {
 function journey(way: Way, { cpus, moves, progress }: Stage): Journey {
   const ids = new HardwareIds();
   const thread = native.currentThread();
+  const seesHardware = native.hardwareId() !== null;
   const elsewhere = { os: { count: 0, first: '' }, hardware: { count: 0, first: '' }, record: { count: 0, first: '' } };
   const refused = { count: 0, first: '' };
   const note = (at: { count: number; first: string }, text: string): void => {
@@ -65,7 +66,7 @@ function journey(way: Way, { cpus, moves, progress }: Stage): Journey {
   const look = (cpu: number): void => {
     const seen = {
       os: native.currentCpu(),
-      hardware: native.hardwareId() === null ? cpu : ids.cpu(cpu),
+      hardware: seesHardware ? ids.cpu(cpu) : cpu,
       record: native.readThread(thread)?.lastCpu ?? cpu,
     };
     for (const witness of ['os', 'hardware', 'record'] as const)
@@ -84,7 +85,7 @@ function journey(way: Way, { cpus, moves, progress }: Stage): Journey {
   if (way !== 'pin' && first !== undefined) set(first, user);
   const before = native.readThread(thread)?.migrations ?? null;
   for (let turn = 0; turn < moves; turn += 1) {
-    // The last CPU of one turn is not the first of the next: each call finds the thread on another CPU.
+    // In a ring of two and more, each call finds the thread on another CPU.
     for (let place = 0; place < cpus.length; place += 1) {
       const cpu = cpus[place] as number;
       if (way === 'set') accept(cpu, set(places[place] ?? null));
@@ -118,7 +119,7 @@ function journeyOf(way: Way, stage: Stage): Journey {
 }
 
 const twoAnywhere: Need = ({ cpus }) => (cpus.length > 1 ? undefined : 'needs a second CPU that this process may use');
-const seesHardware: Need = () => (native.hardwareId() === null ? `programs cannot read a processor's id on ${process.arch}` : undefined);
+const hardware: Need = () => (native.hardwareId() === null ? `programs cannot read a processor's id on ${process.arch}` : undefined);
 const hasRecord: Need = () =>
   (native.readThread(native.currentThread())?.lastCpu ?? null) === null ? 'the operating system keeps no such record' : undefined;
 
@@ -132,7 +133,7 @@ export const moveClaims: readonly Claim[] = [
   ...(['set', 'revert', 'pin'] as const).flatMap((way) =>
     (['os', 'hardware', 'record'] as const).map((witness): Claim => {
       const needs: Need[] = [affinity, twoAnywhere];
-      if (witness === 'hardware') needs.push(seesHardware);
+      if (witness === 'hardware') needs.push(hardware);
       if (witness === 'record') needs.push(hasRecord);
       return {
         id: `moves.${way}-${witness}`,

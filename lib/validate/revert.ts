@@ -1,7 +1,7 @@
 import { CpuSet } from '../machine/cpu-set.ts';
 import { StorPortRevertToUserGroupAffinityThread } from '../storport/index.ts';
 import { withAffinity } from '../threads/pin.ts';
-import { affinity, pages, settled, spareBit, twoCpus, twoGroups, type Claim } from './claim.ts';
+import { affinity, pages, settled, spareBit, twoCpus, twoGroups, twoMates, type Claim } from './claim.ts';
 import { alike, at, exactly, fields, junk, on, recorded, revert, set, structure, told, where, word } from './look.ts';
 import { refusable } from './set.ts';
 
@@ -233,7 +233,7 @@ export const revertClaims: readonly Claim[] = [
     id: 'revert.trims-nothing',
     sentence: 'A revert to an outer system affinity of several processors allows all of them again.',
     source: `${pages.revert}, Remarks`,
-    needs: [affinity, twoCpus],
+    needs: [affinity, twoMates],
     expected: ({ one, other, start }) => told(on(one), 'SUCCESS', on(one, other), 'SUCCESS', start),
     observe: ({ one, other }) => {
       const [before, outer] = [structure(), structure()];

@@ -132,7 +132,7 @@ export async function* run(claims: readonly Claim[], { moves, hotplug, signal, o
   const data: ClaimsWorkerData = { moves, hotplug, bystander: native.support().affinity ? native.currentThread() : 0 };
   const cpus = native.support().topology ? cpusOf(readMachine('/').allowed).length : 1;
   const limit = patience.claim + patience.move * moves * cpus;
-  const keeper = hotplug ? await Keeper.begin() : undefined;
+  const keeper = hotplug && native.support().topology ? await Keeper.begin() : undefined;
   let current = '';
   let thread: ClaimsThread | undefined;
   try {

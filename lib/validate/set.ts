@@ -1,7 +1,7 @@
 import { CpuSet } from '../machine/cpu-set.ts';
 import { topology } from '../machine/topology.ts';
 import { StorPortSetSystemGroupAffinityThread, type STOR_GROUP_AFFINITY } from '../storport/index.ts';
-import { affinity, pages, settled, spareBit, twoCpus, type Claim } from './claim.ts';
+import { affinity, CannotCheck, pages, settled, spareBit, twoGroups, twoMates, type Claim } from './claim.ts';
 import { alike, at, exactly, fields, junk, on, recorded, revert, set, structure, told, where, word } from './look.ts';
 import type { Stage } from './stage.ts';
 
@@ -35,7 +35,7 @@ export const setClaims: readonly Claim[] = [
     id: 'set.several',
     sentence: 'A mask of several processors allows every one of them, and no other.',
     source: `${pages.set}, Affinity`,
-    needs: [affinity, twoCpus],
+    needs: [affinity, twoMates],
     expected: ({ one, other, start }) => told('SUCCESS', on(one), 'SUCCESS', on(one, other), 'SUCCESS', start),
     observe: ({ one, other }) => {
       const before = structure();
@@ -90,6 +90,27 @@ export const setClaims: readonly Claim[] = [
     },
   },
   {
+    id: 'set.across-groups',
+    sentence: 'A set may lead into another group; PreviousAffinity then names the group that the thread came from.',
+    source: `${pages.set}, Remarks`,
+    needs: [affinity, twoGroups],
+    expected: ({ cpus, start }) => {
+      const [first, second] = CpuSet.of(cpus)
+        .toGroups()
+        .map(({ group, mask }) => structure(mask, group));
+      if (first === undefined || second === undefined) throw new CannotCheck('this process may use CPUs of one group only');
+      return told('SUCCESS', fields(first), 'SUCCESS', fields(second), 'SUCCESS', start);
+    },
+    observe: ({ cpus }) => {
+      const [first, second] = CpuSet.of(cpus)
+        .toGroups()
+        .map(({ group, mask }) => structure(mask, group));
+      const [before, there, back] = [structure(), junk(), junk()];
+      set(first ?? null, before);
+      return told(set(second ?? null, there), fields(there), set(first ?? null, back), fields(back), revert(before), where());
+    },
+  },
+  {
     id: 'set.previous-null',
     sentence: 'PreviousAffinity may be NULL.',
     source: `${pages.set}, PreviousAffinity`,
@@ -101,7 +122,7 @@ export const setClaims: readonly Claim[] = [
     id: 'set.nested-previous',
     sentence: 'Over a system affinity, a set stores that system affinity.',
     source: `${pages.set}, PreviousAffinity`,
-    needs: [affinity, twoCpus],
+    needs: [affinity, twoMates],
     expected: ({ one, other }) => told('SUCCESS', fields(at(one)), 'SUCCESS', fields(at(other)), 'SUCCESS'),
     observe: ({ one, other }) => {
       const [before, first, second] = [structure(), junk(), junk()];

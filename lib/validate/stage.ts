@@ -24,9 +24,11 @@ export interface Stage {
   /** CPUs of every group that this process may use. */
   readonly cpus: readonly number[];
   readonly groups: readonly { readonly maximum: bigint; readonly active: bigint }[];
-  /** Two of `cpus` in one group; the same one twice where no group has two. */
+  /** Two of `cpus`, in one group if any group has two; the same one twice where there is only one. */
   readonly one: number;
   readonly other: number;
+  /** They are two, and in one group. */
+  readonly mates: boolean;
   /** `where()` and `exactly()` before the first claim. */
   readonly start: string;
   readonly bits: string;
@@ -53,6 +55,7 @@ export function setStage(options: StageOptions): Stage {
     groups: [],
     one: 0,
     other: 0,
+    mates: false,
     start: '',
     bits: '',
     set: CpuSet.empty,
@@ -75,7 +78,8 @@ export function setStage(options: StageOptions): Stage {
     cpus: cpus.allowed.toArray(),
     groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
     one: home[0] ?? 0,
-    other: home.at(-1) ?? 0,
+    other: (home.length > 1 ? home : pairs.flat()).at(-1) ?? 0,
+    mates: home.length > 1,
     start: where(),
     bits: exactly(),
     set: readOwn(),

@@ -241,7 +241,7 @@ export const threadClaims: readonly Claim[] = [
     observe: () => {
       const actor = new Actor('terminate');
       const { words } = actor.report();
-      return told(words, wait(actor.context, -300_000n * unit), actor.survived ? 'returned' : 'did not return');
+      return told(words, wait(actor.context, -30_000n * unit), actor.survived ? 'returned' : 'did not return');
     },
   },
   {

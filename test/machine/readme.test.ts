@@ -52,6 +52,14 @@ describe('README', () => {
     expect(text).toContain(`<!-- picture: 2 nodes of 72 -->\n\`\`\`\n${stdout}\`\`\``);
   });
 
+  it('the claims that it quotes are claims, and as many as it says', () => {
+    const { stdout } = spawnSync(process.execPath, [join(checkout, 'dist', 'cli', 'main.js'), 'validate', '--list'], { encoding: 'utf8' });
+    const quoted = [...text.matchAll(/^(?:ok|skip) {2,4}([a-z.-]+ {2,}.+)$/gm)].map(([, line]) => line ?? '');
+    expect(quoted.length).toBeGreaterThan(2);
+    for (const line of quoted) expect(stdout.split('\n')).toContain(line);
+    expect(text).toContain(`holds ${stdout.trim().split('\n').length} claims`);
+  });
+
   it('no link is dead', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target ?? '');
     const files = [...text.matchAll(/`((?:test|lib|native)\/[\w./-]+?)\/?`/g)].map(([, name]) => name ?? '');

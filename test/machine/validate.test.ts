@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -230,6 +230,25 @@ describe('groupaffinity validate', () => {
     expect(claims.filter(({ verdict }) => verdict === 'fail')).toEqual([]);
     expect(status).toBe(0);
     expect(claims.find(({ id }) => id === 'moves.set-os')?.reason).toBe('needs a second CPU that this process may use');
+  });
+
+  it.skipIf(cpus.length < 2)('with the CPUs dealt to two groups nothing fails, and what needs groups is checked', () => {
+    const groups = join(folder, 'two-groups.cjs');
+    writeFileSync(
+      groups,
+      `const table = new Uint32Array(128).fill(0xffffffff);
+       ${JSON.stringify(cpus)}.forEach((cpu, at) => (table[(at % 2) * 64 + (at >> 1)] = cpu));
+       require(${JSON.stringify(join(checkout, 'node_modules', 'node-gyp-build'))})(${JSON.stringify(checkout)}).formGroups(table);`,
+    );
+    const { stdout } = spawnSync(process.execPath, ['-r', groups, main, 'validate', '--json', '--moves', '5'], {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 26,
+    });
+    const { machine, claims } = JSON.parse(stdout) as Document;
+    expect(machine['groups']).toBe(2);
+    expect(claims.filter(({ verdict }) => verdict === 'fail')).toEqual([]);
+    for (const id of ['set.across-groups', 'revert.spans-groups', 'moves.set-os'])
+      expect(claims.find((claim) => claim.id === id)).toMatchObject({ id, verdict: 'pass' });
   });
 
   it.skipIf(noCpuset !== undefined)(

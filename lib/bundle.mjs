@@ -25,8 +25,8 @@ await bundle.write({
   dir: 'dist',
   format: 'esm',
   sourcemap: true,
-  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'cli/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](?!cli[\\/]|validate[\\/]|storport[\\/]system-thread\.)/ }] },
+  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
+  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ }] },
 });
 const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
 await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });

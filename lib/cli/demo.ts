@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { native } from '../binding.ts';
+import { native, packageRoot } from '../binding.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups } from '../machine/group-table.ts';
 import { topology, type Topology } from '../machine/topology.ts';
@@ -39,7 +40,7 @@ async function runWorkers(count: number, seconds: number, placement: Partial<Wor
   Atomics.store(signal, 0, waiting);
   const workers = Array.from(
     { length: count },
-    () => new Worker(new URL('./demo-worker.js', import.meta.url), { workerData: memory, ...placement }),
+    () => new Worker(join(packageRoot, 'dist', 'cli', 'demo-worker.js'), { workerData: memory, ...placement }),
   );
   try {
     const starts = await Promise.all(

@@ -133,8 +133,7 @@ describe('workers', () => {
       export default { execArgv, told: await told(new Worker(teller, workerOptions(plan))) };`,
       {
         execArgv: [
-          '--max-old-space-size',
-          '512',
+          '--max-old-space-size=512',
           '--expose-gc',
           '--no-warnings',
           '--stack-trace-limit=7',

@@ -1,6 +1,6 @@
 // Writes dist/: the library as one file behind its doors, and the commands. One file loads four times as fast as its
 // parts, and a worker's start waits for it.
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -30,3 +30,11 @@ await bundle.write({
 });
 const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
 await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });
+
+// The package carries lib/: its maps need not hold it once more.
+for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {
+  if (!name.endsWith('.map')) continue;
+  const file = join(packageRoot, 'dist', name);
+  const { sourcesContent: _, ...map } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify(map));
+}

@@ -41,7 +41,7 @@ const maximumProcessors = (): number => processors().reduce((sum, { maximum }) =
 const threadsOf = new WeakMap<object, Set<number>>();
 
 /** A thread has this long to begin, ms. */
-const patience = 30_000;
+const patience = 10_000;
 
 /**
  * Starts a thread ("StorPortCreateSystemThread"): a worker that calls the default export of a module with StartContext

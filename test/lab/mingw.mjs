@@ -5,7 +5,7 @@
 // std::mutex. Real node.exe loads the result, under Wine as well.
 // Exit status: 0 built, 1 not built, 3 no mingw here.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,11 +44,13 @@ const flags = [
   ...definitions.map((definition) => `-D${definition}`),
   ...headers.flatMap((folder) => ['-isystem', folder]),
 ];
-const sources = ['native', 'native/windows', 'native/timing'].flatMap((folder) =>
-  readdirSync(join(root, folder))
-    .filter((name) => name.endsWith('.cc'))
-    .map((name) => join(root, folder, name)),
-);
+const sources = ['native', 'native/windows', 'native/timing']
+  .filter((folder) => existsSync(join(root, folder)))
+  .flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.cc'))
+      .map((name) => join(root, folder, name)),
+  );
 
 function run(command, args) {
   return new Promise((done, failed) => {

@@ -193,7 +193,7 @@ describe('the library on several threads of this machine', () => {
   it(`does what the documents say: ${runs} random programs that start, place and end system threads`, { timeout: 300_000 }, () => {
     vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const before = byProc('self');
-    const seed = Number(process.env['GROUPAFFINITY_SEED'] ?? Date.now() % 1_000_000);
+    const seed = Number(process.env['GROUPAFFINITY_SEED'] ?? 20_261_123);
     console.log(`seed ${seed} (GROUPAFFINITY_SEED)`);
     const all = programs({ machine, user: byGroup(before), threads: 3, hotplug: false, mistyped: false });
     fc.assert(fc.property(all, run), { numRuns: runs, seed, endOnFailure: process.env['CI'] !== undefined });

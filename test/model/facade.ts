@@ -101,7 +101,7 @@ export class FacadeThread {
                 previous,
               ),
             );
-          wdm.KeSetSystemGroupAffinityThread(affinity as Structure, previous);
+          wdm.KeSetSystemGroupAffinityThread(affinity, previous);
           return nothing();
         }
         case 'revert': {
@@ -110,7 +110,7 @@ export class FacadeThread {
             return status(
               storport.StorPortRevertToUserGroupAffinityThread(this.#extension(call.extension), this.#context(call.context), previous),
             );
-          wdm.KeRevertToUserGroupAffinityThread(previous as Structure);
+          wdm.KeRevertToUserGroupAffinityThread(previous);
           return nothing();
         }
         case 'raise': {

@@ -37,7 +37,9 @@ export class Mailbox {
     this.#write(question);
     Atomics.store(this.#state, 0, asked);
     Atomics.notify(this.#state, 0);
+    const latest = Date.now() + 20_000;
     while (Atomics.load(this.#state, 0) === asked) {
+      if (Date.now() > latest) throw new Error('the other thread does not answer');
       Atomics.wait(this.#state, 0, asked, 20);
       if (Atomics.load(this.#state, 0) === asked && hasEnded()) return undefined;
     }

@@ -58,6 +58,8 @@ export interface Thread {
   readonly pins: readonly CpuSet[];
   /** S. */
   readonly system: GroupMask | null;
+  /** A Set or Revert at DISPATCH_LEVEL waits for the IRQL to fall. */
+  readonly pending: boolean;
   /** What the Set over U wrote, unless a nested Set wrote the same value since: a copy by fields then still leads back to U. */
   readonly captured: GroupMask | null;
   /** What the operating system was last told; S or U, but the one of before the raise while the IRQL is DISPATCH_LEVEL or more. */
@@ -257,6 +259,7 @@ function newThread(machine: Machine, adapter: number | null, user: CpuSet, prior
     user,
     pins: [],
     system: null,
+    pending: false,
     captured: null,
     placed: user,
     effective: user,
@@ -368,7 +371,8 @@ function set(state: State, thread: Thread, call: SetCall): Step {
     previous = { ...token, Reserved: noReserved, token };
     if (call.previous !== null) captured = token;
   }
-  const after = replaceSlot(settle(machine, { ...thread, system, captured }), call.previous, previous);
+  const pending = thread.irql >= irql.DISPATCH;
+  const after = replaceSlot(settle(machine, { ...thread, system, captured, pending }), call.previous, previous);
   return done(replaceThread(state, call.thread, after), call.ke ? returned : success, { previous: named(after) });
 }
 
@@ -394,13 +398,13 @@ function revert(state: State, thread: Thread, call: RevertCall): Step {
   if (input.Mask === 0n || same(input.token, input) || same(thread.captured, input)) {
     if (thread.system === null) return end(good);
     if (!hasActive(machine, thread.user)) return end(refused); // Decision 4: all its processors went offline meanwhile.
-    return end(good, { ...thread, system: null });
+    return end(good, { ...thread, system: null, pending: thread.irql >= irql.DISPATCH });
   }
   const system = accept(machine, input);
   if (system === null) return end(bad); // Row 9, decision 14.
   if (thread.system === null) return end(good); // Row 10, decision 13.
   if (!isAllowed(machine, system)) return end(refused);
-  return end(good, { ...thread, system }); // Row 6.
+  return end(good, { ...thread, system, pending: thread.irql >= irql.DISPATCH }); // Row 6.
 }
 
 /** A processor that does not exist is an error, an offline one is dropped, nothing left is an error (`house.md`, section 2). */
@@ -503,20 +507,15 @@ function changeIrql(state: State, id: number, thread: Thread, direction: 'raise'
   const wrongWay = direction === 'raise' ? level < thread.irql : level > thread.irql;
   if (wrongWay || !Number.isInteger(level) || level < irql.PASSIVE || level > irql.HIGH) return done(state, contract);
   const value = direction === 'raise' ? thread.irql : null;
-  const moves =
-    thread.irql >= irql.DISPATCH &&
-    level < irql.DISPATCH &&
-    thread.system !== null &&
-    printable(thread.placed) !== printable(inGroup(state.machine, thread.system));
+  const moves = thread.pending && level < irql.DISPATCH;
   // Row 4: what went offline before the move is dropped when it happens.
   const system =
     moves && thread.system !== null
       ? { ...thread.system, Mask: thread.system.Mask & (state.machine.groups[thread.system.Group]?.active ?? 0n) }
       : thread.system;
-  return done(replaceThread(state, id, settle(state.machine, { ...thread, system, irql: level })), returned, { value });
+  const after = { ...thread, system, pending: thread.pending && !moves, irql: level };
+  return done(replaceThread(state, id, settle(state.machine, after)), returned, { value });
 }
-
-const printable = (set: CpuSet): string => set.join();
 
 /** Does one call. A call that no program can make (by a thread that has ended, say) throws a RangeError: the runner is wrong. */
 export function step(state: State, call: Call): Step {

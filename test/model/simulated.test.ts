@@ -118,8 +118,8 @@ class Rig {
     this.#threads = [this.#spare[0] as Stand];
     this.#contexts = [0];
     startThread = ({ context, user: inherited, level, memory }) => {
-      const alive = this.#threads.filter((_, id) => id === 0 || this.kernel.contexts.has(this.#contexts[id] ?? 0));
-      const free = this.#spare.find((stand) => !alive.includes(stand));
+      const alive = new Set(this.#threads.filter((_, id) => id === 0 || this.kernel.contexts.has(this.#contexts[id] ?? 0)));
+      const free = this.#spare.find((stand) => !alive.has(stand));
       if (free === undefined) throw new Error('no thread to spare');
       free.on.exact = this.kernel.settable;
       free.facade.clear();
@@ -205,7 +205,7 @@ describe('the library on simulated machines of 1 to 20 groups', () => {
         throw new ThreadEnds();
       });
       vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-      const seed = Number(process.env['GROUPAFFINITY_SEED'] ?? Date.now() % 1_000_000);
+      const seed = Number(process.env['GROUPAFFINITY_SEED'] ?? 20_261_123);
       console.log(`seed ${seed} (GROUPAFFINITY_SEED)`);
       for (const [at, { machine, user }] of fc.sample(machines(), { numRuns: machinesTried, seed }).entries()) {
         const rig = await Rig.on(machine);

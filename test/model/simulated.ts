@@ -14,7 +14,12 @@ const notAProcessor: Outcome = 5;
 const spansNothing = 0n;
 const gone: Outcome = 9;
 
-const bitsOf = (mask: bigint): number[] => [...mask.toString(2)].reverse().flatMap((digit, bit) => (digit === '1' ? [bit] : []));
+const bitsOf = (mask: bigint): number[] =>
+  mask
+    .toString(2)
+    .split('')
+    .reverse()
+    .flatMap((digit, bit) => (digit === '1' ? [bit] : []));
 
 const lowestOf = (cpus: bigint): number => (cpus === 0n ? 0 : (cpus & -cpus).toString(2).length - 1);
 
@@ -41,7 +46,7 @@ export class Kernel {
       this.#cpu[group] = [];
       this.#base[group] = BigInt(cpu);
       for (const bit of bitsOf(maximum)) {
-        (this.#cpu[group] as number[])[bit] = cpu;
+        this.#cpu[group][bit] = cpu;
         this.#place.set(cpu, { group, bit });
         cpu += 1;
       }

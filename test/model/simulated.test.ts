@@ -112,6 +112,9 @@ class Rig {
       on.exact = this.kernel.settable;
       on.context = 0;
       on.level = 8;
+      // Twice: the first brings back a user affinity of the program before, which may be nowhere by now.
+      facade.clear();
+      on.exact = this.kernel.settable;
       facade.clear();
       on.exact = this.kernel.flat(user);
     }
@@ -121,6 +124,8 @@ class Rig {
       const alive = new Set(this.#threads.filter((_, id) => id === 0 || this.kernel.contexts.has(this.#contexts[id] ?? 0)));
       const free = this.#spare.find((stand) => !alive.has(stand));
       if (free === undefined) throw new Error('no thread to spare');
+      free.on.exact = this.kernel.settable;
+      free.facade.clear();
       free.on.exact = this.kernel.settable;
       free.facade.clear();
       free.on.native.beginContext(context);

@@ -64,10 +64,11 @@ function report(error: unknown): number {
   return exitStatus.failed;
 }
 
-// A reader that has seen enough (`| head`) is no error.
+// A reader that has seen enough (`| head`) is no error; the command goes on, for its exit status and its files.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitStatus.good);
+  if (error.code === 'EPIPE') return;
+  console.error(`groupaffinity: the output could not be written: ${error.message}`);
+  process.exit(exitStatus.failed);
 });
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);

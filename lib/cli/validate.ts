@@ -20,7 +20,7 @@ tells for each claim what was expected and what was seen. CLAIM is an id or the 
   --moves N      forced moves to each CPU (1000)
   --hotplug      as root: take a CPU offline for a moment, several times, to see what becomes of it (Linux). It is put
                  back whatever happens, this program's death included. Threads of other programs that are pinned to
-                 that CPU alone lose their pin.
+                 that CPU alone lose their pin, and cpusets of cgroup version 1 lose the CPU for good.
   --list         the claims and nothing else
 
 Exit status: 0 no claim failed, 1 a claim failed or Ctrl-C came before the end, 2 wrong usage, 3 not supported here.
@@ -113,10 +113,10 @@ export async function run(args: string[]): Promise<number> {
   if (loadError !== undefined) throw loadError;
 
   const begun = new Date();
-  const machine = describe();
   const stopped = new AbortController();
   const stop = (): void => stopped.abort();
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+  const machine = describe();
   const line = new ProgressLine();
   const checked: Checked[] = [];
   let lost: AffinityError | undefined;
@@ -134,7 +134,7 @@ export async function run(args: string[]): Promise<number> {
     lost = error;
   } finally {
     line.clear();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
   }
 
   const count = (verdict: Checked['verdict']): number => checked.filter((claim) => claim.verdict === verdict).length;

@@ -66,6 +66,9 @@ function slice(set: CpuSet): GroupMask {
   return parts.find(({ group }) => group === home) ?? parts[0] ?? { group: 0, mask: 0n };
 }
 
+/** Whether a system affinity was in force in the operating system when the first of the waiting moves came. */
+let wasSystem = false;
+
 /** At DISPATCH_LEVEL: the books change now, the thread moves when the level falls. */
 function defer(to: GroupMask | 'user'): void {
   pending = to;
@@ -74,10 +77,12 @@ function defer(to: GroupMask | 'user'): void {
     pending = undefined;
     if (move === undefined) return;
     const outcome = move === 'user' ? uncoverUser() : exchange(move.mask, move.group);
-    if (outcome > Outcome.trimmed)
-      process.emitWarning('The operating system refused the affinity that was set at DISPATCH_LEVEL; the thread stays where it is.', {
-        code: 'GROUPAFFINITY_DEFERRED',
-      });
+    if (outcome <= Outcome.trimmed) return;
+    // Nobody can be told by a status any more. Where no system affinity was in force, none is.
+    if (!wasSystem) uncoverUser();
+    process.emitWarning('The operating system refused the affinity that was set at DISPATCH_LEVEL; the thread stays where it is.', {
+      code: 'GROUPAFFINITY_DEFERRED',
+    });
   });
 }
 
@@ -85,6 +90,7 @@ function setDeferred(wanted: GroupMask, previous: STOR_GROUP_AFFINITY | null, ze
   const { outcome, active } = judge(wanted);
   if (outcome !== Outcome.done) return outcome;
   const overUser = !isSet();
+  if (pending === undefined) wasSystem = systemActive();
   let before: GroupMask;
   if (pending !== undefined && pending !== 'user') before = { group: pending.group, mask: judge(pending).active };
   else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
@@ -132,6 +138,7 @@ export function revert(from: STOR_GROUP_AFFINITY): Outcome {
     return outcome === Outcome.notAllowed ? Outcome.done : outcome;
   }
   const deferred = currentIrql() >= DISPATCH_LEVEL;
+  if (deferred && pending === undefined) wasSystem = systemActive();
   if (toUser) {
     if (!deferred) return uncoverUser();
     defer('user');

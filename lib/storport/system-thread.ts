@@ -1,8 +1,9 @@
 // The worker behind StorPortCreateSystemThread: takes its place, tells its creator, and calls the start routine.
 import { workerData } from 'node:worker_threads';
 import { native, Outcome } from '../binding.ts';
-import { inherit } from '../threads/own-thread.ts';
+import { inherit, systemActive } from '../threads/own-thread.ts';
 import type { ThreadContext } from './contexts.ts';
+import { currentIrql, PASSIVE_LEVEL } from './irql.ts';
 import { begun, refused, type SystemThreadStart } from './system-thread-start.ts';
 
 const { module, context, memory, level, user, startContext } = workerData as SystemThreadStart;
@@ -17,5 +18,11 @@ Atomics.notify(signal, 0);
 if (isPlaced) {
   const { default: routine } = (await import(module)) as { default: unknown };
   if (typeof routine !== 'function') throw new TypeError(`${module} has no function as its default export`);
+  process.once('exit', () => {
+    if (systemActive() || currentIrql() !== PASSIVE_LEVEL)
+      process.emitWarning('A system thread ended with its system affinity or its IRQL still raised.', { code: 'GROUPAFFINITY_UNREVERTED' });
+  });
   await (routine as (startContext: unknown, own: ThreadContext) => unknown)(startContext, Object.freeze({ StorPortThread: context }));
+  // A worker that ends by itself waits for its creator, who may be waiting for it.
+  process.exit();
 }

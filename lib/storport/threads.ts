@@ -46,7 +46,9 @@ const patience = 10_000;
 /**
  * Starts a thread ("StorPortCreateSystemThread"): a worker that calls the default export of a module with StartContext
  * and its own ThreadContext. It begins with the calling thread's user affinity, never with its system affinity.
- * The call returns when the thread has its affinity and its priority, before the module is loaded.
+ * The call returns when the thread has its affinity and its priority, before the module is loaded. The thread ends when
+ * the routine returns, or the promise that it returns settles; with it end the threads that it made. An error in it, or a
+ * module that can't be loaded, is an uncaught error of the creator, as with any worker.
  *
  * @param StartRoutine the module: a URL, or a path from the working directory.
  * @param StartContext a value for the routine, copied as `postMessage` does.
@@ -72,12 +74,15 @@ export function StorPortCreateSystemThread(
   const wantsContext = isPointer(ThreadContext, 'ThreadContext');
 
   const level = levelOf(priority);
-  if (!hasExtension || HwDeviceExtension === null || StartRoutine === null || level === undefined) return STOR_STATUS_INVALID_PARAMETER;
+  if (!hasExtension || HwDeviceExtension === null || StartRoutine === null || StartRoutine === '' || level === undefined)
+    return STOR_STATUS_INVALID_PARAMETER;
   if (!native.support().affinity) return STOR_STATUS_NOT_IMPLEMENTED;
   const alive = threadsOf.get(HwDeviceExtension) ?? new Set<number>();
   for (const context of alive) if (native.contextThread(context) === 0) alive.delete(context);
   if (alive.size >= maximumProcessors()) return STOR_STATUS_UNSUCCESSFUL;
 
+  // A structure that can't be written shows here, before a thread runs that nobody could name.
+  if (wantsContext) (ThreadContext as Out<ThreadContext | null>).value = null;
   const context = native.addContext();
   const memory = new SharedArrayBuffer(4);
   const module =
@@ -92,6 +97,8 @@ export function StorPortCreateSystemThread(
     worker = new Worker(join(packageRoot, 'dist', 'storport', 'system-thread.js'), { workerData: start });
   } catch (cause) {
     native.endContext(context);
+    // What the structured clone algorithm does not take, and what the caller's own getters throw, is the caller's fault.
+    if ((cause as NodeJS.ErrnoException).code !== undefined && !(cause instanceof DOMException)) return STOR_STATUS_UNSUCCESSFUL;
     throw Object.assign(wrongType(`StartContext can't be given to another thread: ${(cause as Error).message}`), { cause });
   }
   worker.once('exit', () => native.endContext(context));
@@ -150,6 +157,9 @@ export function StorPortSetPriorityThread(
 /** 100 ns units between 1601, where Windows counts from, and 1970. */
 const epoch = 116_444_736_000_000_000n;
 
+/** ms */
+const slice = 50;
+
 function nanoseconds(timeout: bigint): number {
   const units = timeout <= 0n ? -timeout : timeout - (BigInt(Date.now()) * 10_000n + epoch);
   return units <= 0n ? 0 : Number(units) * 100;
@@ -182,5 +192,11 @@ export function StorPortWaitForSingleObject(
   if (currentIrql() > (timeout === 0n ? DISPATCH_LEVEL : APC_LEVEL)) return STOR_STATUS_UNSUCCESSFUL;
   // A thread that waits for its own end would wait for ever.
   if (timeout === null && context === native.ownContext()) return STOR_STATUS_UNSUCCESSFUL;
-  return native.waitForContext(context, timeout === null ? null : nanoseconds(timeout)) ? STOR_STATUS_SUCCESS : STOR_STATUS_UNSUCCESSFUL;
+  // In slices: a worker that is blocked outright could not be terminated, nor the process exit.
+  const until = timeout === null ? Infinity : performance.now() + nanoseconds(timeout) / 1e6;
+  for (;;) {
+    const left = until - performance.now();
+    if (native.waitForContext(context, Math.max(0, Math.min(left, slice)) * 1e6)) return STOR_STATUS_SUCCESS;
+    if (left <= slice) return STOR_STATUS_UNSUCCESSFUL;
+  }
 }

@@ -70,8 +70,15 @@ constexpr std::int32_t level_of(int nice) {
 static_assert(nice_of(1) == 19 && nice_of(8) == 0 && nice_of(15) == -20);
 static_assert(level_of(nice_of(7)) == 7 && level_of(nice_of(12)) == 12 && level_of(nice_of(14)) == 14);
 
+// Signal 0 to a thread of this process: without /proc, and never to another process's.
 bool is_ours(std::uint64_t thread) {
-  return thread > 0 && thread <= INT32_MAX && access(("/proc/self/task/" + std::to_string(thread)).c_str(), F_OK) == 0;
+  return thread > 0 && thread <= INT32_MAX && syscall(SYS_tgkill, getpid(), static_cast<pid_t>(thread), 0) == 0;
+}
+
+// The policy without the flag that children do not inherit it.
+int policy_of(pid_t thread) noexcept {
+  const int policy = sched_getscheduler(thread);
+  return policy < 0 ? policy : policy & ~SCHED_RESET_ON_FORK;
 }
 
 Result from_errno() noexcept {
@@ -84,7 +91,7 @@ Result from_errno() noexcept {
 Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
   const auto id = static_cast<pid_t>(thread);
-  const int policy = sched_getscheduler(id);
+  const int policy = policy_of(id);
   if (policy < 0) return from_errno();
   if (policy == SCHED_RR || policy == SCHED_FIFO) {
     sched_param parameter{};
@@ -103,19 +110,20 @@ Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
 Result set_priority(std::uint64_t thread, std::int32_t level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
   const auto id = static_cast<pid_t>(thread);
-  const int policy = sched_getscheduler(id);
+  const int policy = policy_of(id);
   sched_param before{};
   if (policy < 0 || sched_getparam(id, &before) != 0) return from_errno();
   if (level >= kRealTimeLevel) {
     const sched_param wanted{.sched_priority = level - kRealTimeLevel + 1};
     return sched_setscheduler(id, SCHED_RR, &wanted) == 0 ? Result{} : from_errno();
   }
-  const bool was_real_time = policy == SCHED_RR || policy == SCHED_FIFO;
+  // Idle, batch, real-time and deadline threads have other rules.
+  const bool was_other = policy != SCHED_OTHER;
   const sched_param dynamic{};
-  if (was_real_time && sched_setscheduler(id, SCHED_OTHER, &dynamic) != 0) return from_errno();
+  if (was_other && sched_setscheduler(id, SCHED_OTHER, &dynamic) != 0) return from_errno();
   if (setpriority(PRIO_PROCESS, static_cast<id_t>(id), nice_of(level)) == 0) return {};
   const Result result = from_errno();
-  if (was_real_time) static_cast<void>(sched_setscheduler(id, policy, &before));
+  if (was_other) static_cast<void>(sched_setscheduler(id, policy, &before));
   return result;
 }
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cpuset, noCpuset } from './cpuset.ts';
@@ -83,7 +84,8 @@ const faults: Record<string, { what: string; caught: string[]; untouched: string
 };
 
 describe.skipIf(missing !== undefined)('a broken operating system', () => {
-  const folder = mkdtempSync(join(checkout, 'build', 'faults-'));
+  // LD_PRELOAD ends names at spaces: not below a checkout that may have one.
+  const folder = mkdtempSync(join(tmpdir(), 'groupaffinity-faults-'));
   const library = join(folder, 'faults.so');
   afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,3 +59,13 @@ export const cpus: number[] = (/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(
     const [first = 0, last = first] = part.split('-').map(Number);
     return Array.from({ length: last - first + 1 }, (_, at) => first + at);
   });
+
+/** Why no folder can be hidden from a process here; undefined where `hiding` works. */
+export const noMounts: string | undefined =
+  spawnSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs none /sys']).status === 0 ? undefined : 'needs root and mount namespaces';
+
+/** A command that starts another one with nothing in a folder. */
+export const hiding = (folder: string): string[] => ['unshare', '-m', 'sh', '-c', `mount -t tmpfs none ${folder} && exec "$@"`, 'sh'];
+
+/** A test's title, with the reason where it is skipped. */
+export const unless = (title: string, reason: string | undefined): string => (reason === undefined ? title : `${title}: ${reason}`);

@@ -82,6 +82,16 @@ function run(program: Program): void {
 }
 
 describe('the library on the kernel of this machine', () => {
+  it('a pin ends with the block of its using declaration', () => {
+    const before = String(byProc().allowed);
+    const last = CpuSet.of(byProc().allowed.toArray().slice(-1));
+    {
+      using here = pin(last);
+      expect([String(here.cpus), String(byProc().allowed)]).toEqual([String(last), String(last)]);
+    }
+    expect(String(byProc().allowed)).toBe(before);
+  });
+
   it(`does what the documents say: ${runs.toLocaleString('en')} random programs`, { timeout: 300_000 }, () => {
     // StorPortTerminateSystemThread warns on a thread that is not its own.
     vi.spyOn(process, 'emitWarning').mockImplementation(() => {});

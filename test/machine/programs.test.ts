@@ -2,25 +2,15 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { CpuSet } from '../../lib/machine/cpu-set.ts';
-import { topology } from '../../lib/machine/topology.ts';
 import * as storport from '../../lib/storport/index.ts';
 import * as wdm from '../../lib/storport/wdm.ts';
 import { affinity, pin } from '../../lib/threads/pin.ts';
 import { differs, FacadeThread, fieldsOf } from '../model/facade.ts';
 import { begin, print, printSet, programs, resolve, type Program } from '../model/programs.ts';
-import { step, type CpuSet as BySets, type Machine } from '../model/reference.ts';
+import { step } from '../model/reference.ts';
+import { byGroup, cpus, groundHere, groups, machine } from './this-machine.ts';
 
 const runs = 5000;
-
-/** This machine in the model's words. */
-const { groups, cpus, numaNodes } = topology();
-const byGroup = (set: CpuSet): BySets =>
-  groups.map((group) => group.cpus.reduce((mask, cpu, bit) => (set.has(cpu) ? mask | (1n << BigInt(bit)) : mask), 0n));
-const machine: Machine = {
-  groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
-  allowed: byGroup(cpus.allowed),
-  nodes: numaNodes.map((node) => byGroup(node.cpus)),
-};
 
 /** The kernel's word on this thread, through no call under test. */
 function byProc(): { allowed: CpuSet; last: number } {
@@ -31,19 +21,7 @@ function byProc(): { allowed: CpuSet; last: number } {
 
 const thread = new FacadeThread(
   { storport, wdm, pin, affinity, CpuSet },
-  {
-    flat: (set) =>
-      set.reduce(
-        (flat, mask, group) =>
-          (groups[group]?.cpus ?? []).reduce(
-            (all, cpu, bit) => (((mask >> BigInt(bit)) & 1n) === 1n ? all | (1n << BigInt(cpu)) : all),
-            flat,
-          ),
-        0n,
-      ),
-    maximum: (group) => groups[group]?.maximumMask ?? 0n,
-    context: () => ({}),
-  },
+  groundHere(() => ({})),
 );
 
 function run(program: Program): void {

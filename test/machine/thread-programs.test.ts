@@ -5,7 +5,6 @@ import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { native } from '../../lib/binding.ts';
 import { CpuSet } from '../../lib/machine/cpu-set.ts';
-import { topology } from '../../lib/machine/topology.ts';
 import * as storport from '../../lib/storport/index.ts';
 import * as wdm from '../../lib/storport/wdm.ts';
 import { affinity, pin } from '../../lib/threads/pin.ts';
@@ -13,19 +12,11 @@ import type { AgentStart, Question } from '../model/agent.ts';
 import { differs, FacadeThread, fieldsOf, type Done } from '../model/facade.ts';
 import { Mailbox } from '../model/mailbox.ts';
 import { begin, print, printSet, programs, resolve, type Program } from '../model/programs.ts';
-import { step, type Call, type CpuSet as BySets, type Machine, type Value } from '../model/reference.ts';
+import { step, type Call, type Value } from '../model/reference.ts';
 import { checkout } from './own-process.ts';
+import { byGroup, cpus, groundHere, groups, machine } from './this-machine.ts';
 
 const runs = 200;
-
-const { groups, cpus, numaNodes } = topology();
-const byGroup = (set: CpuSet): BySets =>
-  groups.map((group) => group.cpus.reduce((mask, cpu, bit) => (set.has(cpu) ? mask | (1n << BigInt(bit)) : mask), 0n));
-const machine: Machine = {
-  groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
-  allowed: byGroup(cpus.allowed),
-  nodes: numaNodes.map((node) => byGroup(node.cpus)),
-};
 
 /** The kernel's word on a thread, through no call under test. */
 const byProc = (thread: number | 'self'): CpuSet => {
@@ -55,19 +46,7 @@ const adapters = [{}, {}];
 function mainActor(contexts: () => readonly (object | null)[]): Actor & { clear: () => void } {
   const facade = new FacadeThread(
     { storport, wdm, pin, affinity, CpuSet },
-    {
-      flat: (set) =>
-        set.reduce(
-          (flat, mask, group) =>
-            (groups[group]?.cpus ?? []).reduce(
-              (all, cpu, bit) => (((mask >> BigInt(bit)) & 1n) === 1n ? all | (1n << BigInt(cpu)) : all),
-              flat,
-            ),
-          0n,
-        ),
-      maximum: (group) => groups[group]?.maximumMask ?? 0n,
-      context: (id) => contexts()[id] ?? {},
-    },
+    groundHere((id) => contexts()[id] ?? {}),
   );
   return {
     thread: 'self',

@@ -1,0 +1,27 @@
+/** This machine in the reference model's words. */
+import { CpuSet } from '../../lib/machine/cpu-set.ts';
+import { topology } from '../../lib/machine/topology.ts';
+import type { Ground } from '../model/facade.ts';
+import type { CpuSet as ByGroup, Machine } from '../model/reference.ts';
+
+export const { groups, cpus, numaNodes } = topology();
+
+/** CPUs as a set by groups. */
+export const byGroup = (set: CpuSet): ByGroup =>
+  groups.map((group) => group.cpus.reduce((mask, cpu, bit) => (set.has(cpu) ? mask | (1n << BigInt(bit)) : mask), 0n));
+
+export const machine: Machine = {
+  groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
+  allowed: byGroup(cpus.allowed),
+  nodes: numaNodes.map((node) => byGroup(node.cpus)),
+};
+
+const flat = (set: ByGroup): bigint =>
+  CpuSet.of(set.flatMap((mask, group) => (groups[group]?.cpus ?? []).filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n))).toMask();
+
+/** What a program that runs here stands on; `context` says which object is whose. */
+export const groundHere = (context: (thread: number) => object): Ground => ({
+  flat,
+  maximum: (group) => groups[group]?.maximumMask ?? 0n,
+  context,
+});

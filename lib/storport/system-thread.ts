@@ -18,11 +18,15 @@ Atomics.notify(signal, 0);
 if (isPlaced) {
   const { default: routine } = (await import(module)) as { default: unknown };
   if (typeof routine !== 'function') throw new TypeError(`${module} has no function as its default export`);
-  process.once('exit', () => {
-    if (systemActive() || currentIrql() !== PASSIVE_LEVEL)
-      process.emitWarning('A system thread ended with its system affinity or its IRQL still raised.', { code: 'GROUPAFFINITY_UNREVERTED' });
-  });
   await (routine as (startContext: unknown, own: ThreadContext) => unknown)(startContext, Object.freeze({ StorPortThread: context }));
+  if (systemActive() || currentIrql() !== PASSIVE_LEVEL) {
+    process.emitWarning('A system thread ended with its system affinity in force or its IRQL raised.', {
+      code: 'GROUPAFFINITY_UNREVERTED',
+    });
+    await new Promise((told) => {
+      setImmediate(told);
+    });
+  }
   // A worker that ends by itself waits for its creator, who may be waiting for it.
   process.exit();
 }

@@ -73,6 +73,25 @@ describe('system threads', () => {
   });
 });
 
+describe('a system thread that ends as it should not', () => {
+  it('warns of a system affinity or an IRQL that it left', () => {
+    const folder = mkdtempSync(join(checkout, 'build', 'unreverted-'));
+    writeFileSync(
+      join(folder, 'routine.mjs'),
+      "import { KeRaiseIrql } from 'groupaffinity/wdm'; export default () => KeRaiseIrql(1, { value: 0 });",
+    );
+    writeFileSync(
+      join(folder, 'main.mjs'),
+      `import * as storport from 'groupaffinity/storport';
+       storport.StorPortCreateSystemThread({}, new URL('./routine.mjs', import.meta.url), null, null, { value: null });`,
+    );
+    const { status, stderr } = spawnSync(process.execPath, [join(folder, 'main.mjs')], { encoding: 'utf8' });
+    rmSync(folder, { recursive: true });
+    expect(status).toBe(0);
+    expect(stderr).toContain('[GROUPAFFINITY_UNREVERTED]');
+  });
+});
+
 describe('a thread that waits for another', () => {
   const folder = mkdtempSync(join(checkout, 'build', 'waiting-'));
   afterAll(() => rmSync(folder, { recursive: true }));

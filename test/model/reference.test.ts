@@ -21,7 +21,7 @@ import {
   type Value,
 } from './reference.ts';
 
-// The model, checked by hand: every row of the tables in storport.md, as an example. Nothing of the library is imported here.
+// The model, checked by hand: every row of the tables in docs/semantics.md, as an example. Nothing of the library is imported here.
 
 const machine: Machine = {
   groups: [

@@ -2,8 +2,8 @@
  * The reference model of group affinity: what the WDK pages, and the project's decisions where they are silent, say each call does.
  *
  * It is written from the documents alone and imports nothing, so that an error of the library cannot be an error here as well. Everything
- * is plain immutable data; {@link step} is a pure function of a state and a call. "Row n" is a row of the table of Set and Revert in
- * `storport.md`, section 3; "decision n" is a row of its section 6.
+ * is plain immutable data; {@link step} is a pure function of a state and a call. "Row n" and
+ * "decision n" are those of the two tables in docs/semantics.md.
  */
 
 /** Processors as one mask a group; index is the group. As long as the machine has groups. */

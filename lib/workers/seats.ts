@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { native, packageRoot } from '../binding.ts';
 import { AffinityError, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
@@ -50,7 +51,6 @@ export interface WorkerPlacement {
  */
 function inheritedFlags(): string[] {
   const nobodys = '--groupaffinity-asks';
-  const { Worker } = process.getBuiltinModule('node:worker_threads');
   const flags = [...process.execArgv];
   for (let round = process.execArgv.length; round > 0; round -= 1) {
     let refused: string[] = [];

@@ -104,7 +104,6 @@ describe('pin', () => {
       places: { cpu: number; group: number; number: number; node: number }[];
       bits: (number | undefined)[];
     }>(`${imports}
-      using_: { }
       const here = pin([a, b]);
       const list = byProc();
       const places = [pin([a]), pin([b])].map(() => currentCpu());

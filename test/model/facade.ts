@@ -21,7 +21,7 @@ export interface Ground {
   /** The operating system's CPUs of a set whose processors all exist. */
   flat(set: CpuSet): bigint;
   maximum(group: number): bigint;
-  /** Runs what makes a thread or ends one; the new thread's index or undefined. */
+  /** The ThreadContext of a thread; an object that is none where it has none. */
   context(thread: number): object | null;
 }
 

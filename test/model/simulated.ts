@@ -11,7 +11,6 @@ const trimmed: Outcome = 1;
 const noneRunning: Outcome = 2;
 const notAllowed: Outcome = 3;
 const notAProcessor: Outcome = 5;
-const spansNothing = 0n;
 const gone: Outcome = 9;
 
 const bitsOf = (mask: bigint): number[] =>
@@ -190,7 +189,7 @@ export class SimulatedThread {
 
     const exchange = (cpus: bigint): Outcome => {
       const running = cpus & kernel.online;
-      if (running === spansNothing) return noneRunning;
+      if (running === 0n) return noneRunning;
       if ((running & ~kernel.settable) !== 0n) return notAllowed;
       write(previous, this.exact);
       this.exact = running;

@@ -27,8 +27,8 @@ export interface NativeSupport {
   hardwareGroups: boolean;
 }
 
-/** A machine as the operating system tells it (native/platform.h, `Machine`). Sets are masks: CPU n is bit n. */
-export interface NativeMachine {
+/** This machine's CPUs (native/platform.h, `Cpus`). Sets are masks: CPU n is bit n. */
+export interface NativeCpus {
   possible: bigint;
   present: bigint;
   online: bigint;
@@ -37,6 +37,10 @@ export interface NativeMachine {
   /** The part of it that the process was started with. */
   allowed: bigint;
   isolated: bigint;
+}
+
+/** A machine as the operating system tells it (native/platform.h, `Machine`). */
+export interface NativeMachine extends NativeCpus {
   packages: { id: number | null; cpus: bigint }[];
   cores: { package: number | null; id: number | null; cpus: bigint }[];
   numaNodes: { id: number; cpus: bigint; capacity: bigint; distances: number[] }[];
@@ -71,6 +75,7 @@ export interface Native {
   /** -1 where the platform can't tell */
   readonly currentCpu: () => number;
   readonly support: () => NativeSupport;
+  readonly readCpus: () => { outcome: Outcome; osError: number } & Partial<NativeCpus>;
   readonly readMachine: (sysroot: string) => { outcome: Outcome; osError: number } & Partial<NativeMachine>;
   readonly formGroups: (table: Uint32Array) => Uint32Array;
   readonly groups: () => Uint32Array | null;
@@ -144,6 +149,7 @@ function absent(failure: AffinityError): Native {
       sysroot: false,
       hardwareGroups: false,
     }),
+    readCpus: fail,
     readMachine: fail,
     formGroups: fail,
     groups: fail,

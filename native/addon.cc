@@ -153,21 +153,34 @@ const char* cache_type(CacheType type) noexcept {
   return "unified";
 }
 
+Napi::Object describe_cpus(Napi::Env env, const Result& result, const Cpus& cpus) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  if (result.outcome != Outcome::done) return object;
+  object.Set("possible", bits(env, cpus.possible));
+  object.Set("present", bits(env, cpus.present));
+  object.Set("online", bits(env, cpus.online));
+  object.Set("settable", bits(env, cpus.settable));
+  object.Set("allowed", bits(env, cpus.allowed));
+  object.Set("isolated", bits(env, cpus.isolated));
+  return object;
+}
+
+// readCpus(): this machine's sets of CPUs, or { outcome, osError } where there are none.
+Napi::Value read_cpus_here(const Napi::CallbackInfo& info) {
+  Cpus cpus;
+  const Result result = read_cpus(cpus);
+  return describe_cpus(info.Env(), result, cpus);
+}
+
 // readMachine(sysroot): the machine, or { outcome, osError } where there is none.
 Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Machine machine;
   const Result result = read_machine(info[0].As<Napi::String>().Utf8Value(), machine);
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("outcome", static_cast<double>(result.outcome));
-  object.Set("osError", static_cast<double>(result.os_error));
+  Napi::Object object = describe_cpus(env, result, machine);
   if (result.outcome != Outcome::done) return object;
-  object.Set("possible", bits(env, machine.possible));
-  object.Set("present", bits(env, machine.present));
-  object.Set("online", bits(env, machine.online));
-  object.Set("settable", bits(env, machine.settable));
-  object.Set("allowed", bits(env, machine.allowed));
-  object.Set("isolated", bits(env, machine.isolated));
   object.Set("packages", list(env, machine.packages, [&](Napi::Object& to, const Package& package) {
                to.Set("id", optional_id(env, package.id));
                to.Set("cpus", bits(env, package.cpus));
@@ -434,6 +447,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, call, name, here));
   };
   named("support", describe_support);
+  named("readCpus", read_cpus_here);
   named("readMachine", read_machine_at);
   named("formGroups", form_groups_from);
   named("groups", formed_groups);

@@ -128,13 +128,16 @@ struct HardwareGroup {
   Word active = 0;
 };
 
-struct Machine {
+struct Cpus {
   CpuSet possible;
   CpuSet present;
   CpuSet online;
   CpuSet settable;  // what the OS lets this process confine a thread to (cpuset, job); a part of `online`
   CpuSet allowed;   // the part of `settable` that the process was started with (by taskset, say)
   CpuSet isolated;  // kept free of the scheduler's balancing (isolcpus=); a part of `online`
+};
+
+struct Machine : Cpus {
   std::vector<Package> packages;
   std::vector<Core> cores;
   std::vector<NumaNode> numa_nodes;
@@ -145,13 +148,16 @@ struct Machine {
   std::vector<HardwareGroup> groups;
 };
 
-// Remembers what the process may use before anything here narrows a thread; later calls do nothing. read_machine("/")
-// counts it into `allowed`.
+// Remembers what the process may use before anything here narrows a thread; later calls do nothing. What is read of
+// this machine counts it into `allowed`.
 void note_start() noexcept;
 
 // Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
 // machine without one online CPU is: `refused`.
 [[nodiscard]] Result read_machine(const std::string& sysroot, Machine& machine);
+
+// The same of this machine without what lies around its CPUs: a few files, however many CPUs there are.
+[[nodiscard]] Result read_cpus(Cpus& cpus);
 
 // ---- hardware.cc: for `groupaffinity validate` ---------------------------------------------------------------------
 

@@ -198,7 +198,7 @@ export async function run(args: string[]): Promise<number> {
   const machine = topology();
   const usable = machine.cpus.allowed.size;
   const asked = positive(options.workers, 'workers', usable, true);
-  console.log(picture(machine, process.stdout.columns ?? 100));
+  console.log(picture(machine, process.stdout.columns || 100));
 
   const cores = spread({ by: 'core' });
   // Two workers even where there is one core: they share its seat.

@@ -76,9 +76,10 @@ function groupLines(group: ProcessorGroup, machine: Topology, where: Lookup, wid
   return lines;
 }
 
-function box(title: string, lines: readonly string[], width: number): string[] {
+function box(title: string, lines: readonly string[], columns: number): string[] {
+  const width = Math.max(columns, title.length + 6, ...lines.map((line) => line.length + 4));
   return [
-    `╭─ ${title} ${'─'.repeat(Math.max(1, width - title.length - 5))}╮`,
+    `╭─ ${title} ${'─'.repeat(width - title.length - 5)}╮`,
     ...lines.map((line) => `│ ${line.padEnd(width - 4)} │`),
     `╰${'─'.repeat(width - 2)}╯`,
   ];
@@ -100,7 +101,7 @@ function distanceTable(machine: Topology): string[] {
   return lines;
 }
 
-/** Draws a machine in lines of at most `columns` characters: a box a group, cores in brackets, CPUs in bit order. */
+/** Draws a machine: a box a group, `columns` wide unless a title needs more, cores in brackets, CPUs in bit order. */
 export function picture(machine: Topology, columns: number): string {
   const { cpus, groups, packages, cores, numaNodes, kinds } = machine;
   const width = Math.max(40, Math.min(columns, 120));

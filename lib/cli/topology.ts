@@ -20,6 +20,6 @@ export function run(args: string[]): number {
   const { json, sysroot } = parse(args, { json: { type: 'boolean' }, sysroot: { type: 'string' } }, usage);
   if (sysroot !== undefined && !isFolder(sysroot)) throw new UsageError(`--sysroot: ${sysroot} is no folder`, usage);
   const machine = sysroot === undefined ? topology() : readTopology(sysroot);
-  console.log(json === true ? JSON.stringify(machine, null, 2) : picture(machine, process.stdout.columns ?? 100));
+  console.log(json === true ? JSON.stringify(machine, null, 2) : picture(machine, process.stdout.columns || 100));
   return exitStatus.good;
 }

@@ -1,5 +1,5 @@
 /** Which CPU is which bit of which group: on this machine, for as long as the process lives. */
-import { native, Outcome, type NativeMachine } from '../binding.ts';
+import { native, Outcome, type NativeCpus, type NativeMachine } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { cpusOf, maskOf } from './cpu-list.ts';
 import { formGroups, groupSize, type GroupRules } from './groups.ts';
@@ -138,10 +138,9 @@ function unflatten(flat: Uint32Array): GroupTable {
   return table;
 }
 
-/** Reads the machine below `sysroot`; '/' is this one. */
-export function readMachine(sysroot: string): NativeMachine {
-  const { outcome, osError, ...machine } = native.readMachine(sysroot);
-  if (outcome === Outcome.done) return machine as NativeMachine;
+function told<T>(sysroot: string, answer: { outcome: Outcome; osError: number } & Partial<T>): T {
+  const { outcome, osError, ...found } = answer;
+  if (outcome === Outcome.done) return found as T;
   const { platform } = native.support();
   if (outcome === Outcome.unsupported)
     throw new AffinityError(
@@ -150,6 +149,12 @@ export function readMachine(sysroot: string): NativeMachine {
     );
   throw new AffinityError('ERR_AFFINITY_REFUSED', `no online CPU is described below ${sysroot}`, osDetails(platform, osError));
 }
+
+/** Reads the machine below `sysroot`; '/' is this one. */
+export const readMachine = (sysroot: string): NativeMachine => told<NativeMachine>(sysroot, native.readMachine(sysroot));
+
+/** Which CPUs this machine has, runs, and lets this process use: cheap, however large it is. */
+export const readCpus = (): NativeCpus => told<NativeCpus>('/', native.readCpus());
 
 export interface ProcessGroups {
   readonly table: GroupTable;

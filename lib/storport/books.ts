@@ -6,7 +6,7 @@
 import { native, operands, operands32, Outcome, previousGroup, previousMask, wantedGroup, wantedMask } from '../binding.ts';
 import { cpusOf, maskOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { processGroups, readMachine } from '../machine/group-table.ts';
+import { processGroups, readCpus } from '../machine/group-table.ts';
 import { coverUser, keepPrevious, readOwn, systemActive, uncoverUser, userSet } from '../threads/own-thread.ts';
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL, onceBelowDispatch } from './irql.ts';
@@ -47,8 +47,8 @@ function exchange(mask: bigint, group: number): Outcome {
 function judge({ mask, group }: GroupMask): { outcome: Outcome; active: bigint } {
   const { affinity } = native.support();
   if (!affinity) return { outcome: Outcome.unsupported, active: 0n };
-  const machine = readMachine('/');
-  const cpus = processGroups(machine).table[group];
+  const machine = readCpus();
+  const cpus = processGroups().table[group];
   const bits = cpusOf(mask);
   if (cpus === undefined || bits.length === 0 || bits.some((bit) => cpus[bit] === undefined))
     return { outcome: Outcome.notAProcessor, active: 0n };

@@ -1,9 +1,8 @@
 import { native } from '../binding.ts';
 import { show, wrongType } from '../errors.ts';
-import { cpusOf } from '../machine/cpu-list.ts';
+import { cpusOf, maskOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { processGroups, readMachine } from '../machine/group-table.ts';
-import { topology } from '../machine/topology.ts';
+import { processGroups, readCpus, readMachine } from '../machine/group-table.ts';
 import { STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { checkNumber, isPointer, type HwDeviceExtension, type Out } from './parameters.ts';
 import { STOR_STATUS_INVALID_PARAMETER, STOR_STATUS_NOT_IMPLEMENTED, STOR_STATUS_SUCCESS, STOR_STATUS_UNSUCCESSFUL } from './status.ts';
@@ -25,7 +24,12 @@ export class PROCESSOR_NUMBER {
 
 /** Processors of each group: those that exist, and those that run. */
 export function processors(): { maximum: bigint; active: bigint }[] {
-  return topology().groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask }));
+  const { online } = readCpus();
+  const runs = (cpu: number): boolean => ((online >> BigInt(cpu)) & 1n) === 1n;
+  return processGroups().table.map((cpus) => {
+    const bits = cpus.flatMap((cpu, bit) => (cpu === undefined ? [] : [bit]));
+    return { maximum: maskOf(bits), active: maskOf(bits.filter((bit) => runs(cpus[bit] as number))) };
+  });
 }
 
 /** Groups that have an active processor. */

@@ -6,7 +6,7 @@
 import { inForce, native, osError, operands32, Outcome, previous, wanted } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { processGroups, readMachine } from '../machine/group-table.ts';
+import { processGroups, readCpus } from '../machine/group-table.ts';
 
 const { exchange, read, restore } = native;
 const oneWord = native.maskWords === 1;
@@ -34,7 +34,7 @@ export function systemActive(): boolean {
 /** The user affinity that waits below a system affinity: those of its CPUs that are online and granted. */
 export function userSet(): CpuSet {
   const set = typeof layers.user === 'bigint' ? CpuSet.fromMask(layers.user) : CpuSet.fromWords(layers.user);
-  return set.intersect(CpuSet.fromMask(readMachine('/').settable));
+  return set.intersect(CpuSet.fromMask(readCpus().settable));
 }
 
 /** What a thread made by this one starts with: the user affinity, as `restore` takes it. */
@@ -85,7 +85,7 @@ export function failure(outcome: Outcome, set: CpuSet, error = operands32[osErro
     case Outcome.noneRunning:
       return new AffinityError('ERR_AFFINITY_OFFLINE', `${plural(set)} offline`, details);
     case Outcome.notAllowed: {
-      const machine = readMachine('/');
+      const machine = readCpus();
       const allowed = CpuSet.fromMask(machine.settable);
       const withheld = set.intersect(CpuSet.fromMask(machine.online)).minus(allowed);
       return new AffinityError(
@@ -109,7 +109,7 @@ export function failure(outcome: Outcome, set: CpuSet, error = operands32[osErro
 
 /** What the kernel would make of a set, without asking it: for a user affinity that waits below a system one. */
 function foresee(set: CpuSet): CpuSet {
-  const machine = readMachine('/');
+  const machine = readCpus();
   const running = set.intersect(CpuSet.fromMask(machine.online));
   if (running.size === 0) throw failure(Outcome.noneRunning, set);
   if (!running.isSubsetOf(CpuSet.fromMask(machine.settable))) throw failure(Outcome.notAllowed, set);

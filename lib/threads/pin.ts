@@ -2,7 +2,7 @@ import { native } from '../binding.ts';
 import { AffinityError, show, wrongType } from '../errors.ts';
 import { cpusOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { processGroups, readMachine } from '../machine/group-table.ts';
+import { processGroups, readCpus, readMachine } from '../machine/group-table.ts';
 import { resolve, type Where } from '../machine/where.ts';
 import { confine, giveBack, readOwn, type Exact } from './own-thread.ts';
 
@@ -172,5 +172,5 @@ export function currentCpu(): CurrentCpu {
  * groupaffinity was loaded. It does not shrink when a thread is pinned.
  */
 export function allowedCpus(): CpuSet {
-  return CpuSet.fromMask(readMachine('/').allowed);
+  return CpuSet.fromMask(readCpus().allowed);
 }

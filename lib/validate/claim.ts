@@ -52,6 +52,11 @@ export const hotplug: Need = ({ can, hotplug, isRoot, mates }) => {
   if (!isRoot) return 'taking a CPU offline needs root';
   return mates ? undefined : 'needs a second CPU in a group, to be taken offline';
 };
+/** A set keeps the CPUs that are offline when it is given. */
+export const memory: Need = ({ forgetful }) =>
+  forgetful === undefined
+    ? undefined
+    : `${forgetful} leaves offline CPUs out of every set that a thread is given; Linux 6.2 was the first not to`;
 /** A processor that exists and is not active: one that is so anyway, or one that may be made so. */
 export const inactive: Need = (stage) => {
   if (stage.resting !== undefined) return undefined;

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { native } from '../binding.ts';
 import { KeGetCurrentIrql, KeLowerIrql, KeRevertToUserGroupAffinityThread } from '../storport/wdm.ts';
-import { inherit, systemActive, userExact } from '../threads/own-thread.ts';
+import { inherit, systemActive } from '../threads/own-thread.ts';
 import { endActors } from './actor.ts';
 import { CannotCheck, type Claim } from './claim.ts';
 import { claims } from './claims.ts';
@@ -22,7 +22,7 @@ function progress(part: number): void {
 }
 
 const stage = setStage({ ...(workerData as ClaimsWorkerData), progress });
-const user = stage.can.affinity ? userExact() : undefined;
+const { user } = stage;
 
 function state(): string {
   if (user === undefined) return told(`IRQL ${KeGetCurrentIrql()}`);

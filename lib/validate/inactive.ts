@@ -10,8 +10,9 @@ import {
   KeQueryMaximumProcessorCountEx,
   KeRaiseIrql,
 } from '../storport/wdm.ts';
+import { inherit, systemActive } from '../threads/own-thread.ts';
 import { pin } from '../threads/pin.ts';
-import { affinity, CannotCheck, hotplug, inactive, pages, type Claim } from './claim.ts';
+import { affinity, CannotCheck, hotplug, inactive, memory, pages, type Claim } from './claim.ts';
 import { alike, at, exactly, extension, fields, junk, on, revert, set, structure, told, where, word } from './look.ts';
 import type { Resting, Stage } from './stage.ts';
 
@@ -21,19 +22,21 @@ function switchCpu(cpu: number, online: boolean): void {
     throw new CannotCheck(`the operating system refused to take CPU ${cpu} ${online ? 'online' : 'offline'} (error ${osError})`);
 }
 
-/** What is told while the CPU is offline; it is online again afterwards. */
-function whileOffline(cpu: number, tell: () => string): string {
-  switchCpu(cpu, false);
+/** What is told while `other` is offline; it is online again afterwards. */
+function whileOffline({ other, forgetful, user }: Stage, tell: () => string): string {
+  switchCpu(other, false);
   try {
     return tell();
   } finally {
-    switchCpu(cpu, true);
+    switchCpu(other, true);
+    if (forgetful !== undefined && user !== undefined && !systemActive()) inherit(user);
   }
 }
 
-function withInactive({ resting, one, other }: Stage, tell: (processors: Resting) => string): string {
+function withInactive(stage: Stage, tell: (processors: Resting) => string): string {
+  const { resting, one, other } = stage;
   if (resting !== undefined) return tell(resting);
-  return whileOffline(other, () => tell({ cpu: other, active: one }));
+  return whileOffline(stage, () => tell({ cpu: other, active: one }));
 }
 
 const activeOf = ({ resting, one }: Stage): number => resting?.active ?? one;
@@ -142,13 +145,13 @@ export const inactiveClaims: readonly Claim[] = [
       const all = groups.reduce((sum, { active }) => sum + active.toString(2).replaceAll('0', '').length, 0);
       return told('the same groups', 'the same maximum', `${all} active, ${all - 1}, ${all}`);
     },
-    observe: ({ other }) => {
+    observe: (stage) => {
       const layout = (): string => JSON.stringify(topology().groups.map(({ cpus }) => cpus));
       const look = () => ({ layout: layout(), maximum: KeQueryMaximumProcessorCountEx(ALL_PROCESSOR_GROUPS) });
       const active = (): number => KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS);
       const looks = [look()];
       const counts = [active()];
-      whileOffline(other, () => {
+      whileOffline(stage, () => {
         looks.push(look());
         counts.push(active());
         return '';
@@ -169,9 +172,10 @@ export const inactiveClaims: readonly Claim[] = [
     source: `${pages.keSet}, Remarks; settled by groupaffinity`,
     needs: [affinity, hotplug],
     expected: ({ one, start, bits }) => told(on(one), on(one), 'SUCCESS', start, bits),
-    observe: ({ one, other }) => {
+    observe: (stage) => {
+      const { one, other } = stage;
       const before = structure();
-      const away = whileOffline(other, () => {
+      const away = whileOffline(stage, () => {
         set(at(one, other), before);
         return where();
       });
@@ -182,12 +186,12 @@ export const inactiveClaims: readonly Claim[] = [
     id: 'hotplug.revert-exact',
     sentence: 'A revert while a processor of the old set is inactive brings it back with the rest when it returns.',
     source: `${pages.keRevert}, Remarks`,
-    needs: [affinity, hotplug],
+    needs: [affinity, hotplug, memory],
     expected: ({ start, bits }) => told('SUCCESS', 'SUCCESS', start, bits),
-    observe: ({ one, other }) => {
+    observe: (stage) => {
       const before = structure();
-      const done = set(at(one), before);
-      const back = whileOffline(other, () => revert(before));
+      const done = set(at(stage.one), before);
+      const back = whileOffline(stage, () => revert(before));
       return told(done, back, where(), exactly());
     },
   },
@@ -197,9 +201,10 @@ export const inactiveClaims: readonly Claim[] = [
     source: `${pages.keSet}, Remarks`,
     needs: [affinity, hotplug],
     expected: ({ other, start }) => told('INVALID_PARAMETER', 'SUCCESS', on(other), 'SUCCESS', start),
-    observe: ({ other }) => {
+    observe: (stage) => {
+      const { other } = stage;
       const before = structure();
-      const away = whileOffline(other, () => alike([set(at(other)), set(at(other))]));
+      const away = whileOffline(stage, () => alike([set(at(other)), set(at(other))]));
       return told(away, set(at(other), before), where(), revert(before), where());
     },
   },

@@ -1,10 +1,10 @@
 // A process that puts CPUs back online when the one that started it lets go of it or dies, in whatever way.
 // The CPUs are its arguments; its input ends when the other lets go.
 import { native } from '../binding.ts';
-import { readMachine } from '../machine/group-table.ts';
+import { readCpus } from '../machine/group-table.ts';
 
 const cpus = process.argv.slice(2).map(Number);
-const isOnline = (cpu: number): boolean => ((readMachine('/').online >> BigInt(cpu)) & 1n) === 1n;
+const isOnline = (cpu: number): boolean => ((readCpus().online >> BigInt(cpu)) & 1n) === 1n;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 

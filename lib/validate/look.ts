@@ -1,7 +1,7 @@
 /** What a claim does and sees, in words. A place is always looked at along two paths; words that differ say both. */
 import { native } from '../binding.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { readMachine } from '../machine/group-table.ts';
+import { readCpus } from '../machine/group-table.ts';
 import {
   storStatusName,
   StorPortRevertToUserGroupAffinityThread,
@@ -69,7 +69,7 @@ export function where(): string {
   const record = native.readThread(native.currentThread());
   const running = native.currentCpu();
   let allowed = record?.allowed ?? own.toMask();
-  if (allowed !== own.toMask()) allowed &= readMachine('/').online;
+  if (allowed !== own.toMask()) allowed &= readCpus().online;
   const stray = [
     ...(running >= 0 && !own.has(running) ? [` but runs on ${running} by its own call`] : []),
     ...(record !== null && record.lastCpu !== null && !own.has(record.lastCpu) ? [` but runs on ${record.lastCpu} by the record`] : []),

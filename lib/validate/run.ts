@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { native, packageRoot } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { cpusOf } from '../machine/cpu-list.ts';
-import { readMachine } from '../machine/group-table.ts';
+import { readCpus } from '../machine/group-table.ts';
 import type { Claim } from './claim.ts';
 import type { Answer, ClaimsWorkerData, Progress, Verdict } from './messages.ts';
 
@@ -99,7 +99,7 @@ class Keeper {
   }
 
   static async begin(): Promise<Keeper> {
-    const cpus = cpusOf(readMachine('/').online);
+    const cpus = cpusOf(readCpus().online);
     // Not of the terminal's group: Ctrl-C is not for it.
     const child = spawn(process.execPath, [join(room, 'keeper.js'), ...cpus.map(String)], {
       stdio: ['pipe', 'pipe', 'ignore'],
@@ -114,7 +114,7 @@ class Keeper {
     const exit = once(this.#process, 'exit');
     this.#process.stdin?.end();
     await exit;
-    const { online } = readMachine('/');
+    const { online } = readCpus();
     const lost = this.#cpus.filter((cpu) => ((online >> BigInt(cpu)) & 1n) === 0n);
     if (lost.length > 0)
       throw new AffinityError(
@@ -130,7 +130,7 @@ class Keeper {
  */
 export async function* run(claims: readonly Claim[], { moves, hotplug, signal, onProgress }: RunOptions): AsyncGenerator<Checked> {
   const data: ClaimsWorkerData = { moves, hotplug, bystander: native.support().affinity ? native.currentThread() : 0 };
-  const cpus = native.support().topology ? cpusOf(readMachine('/').allowed).length : 1;
+  const cpus = native.support().topology ? cpusOf(readCpus().allowed).length : 1;
   const limit = patience.claim + patience.move * moves * cpus;
   const keeper = hotplug && native.support().topology ? await Keeper.begin() : undefined;
   let current = '';

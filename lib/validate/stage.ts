@@ -1,9 +1,10 @@
 /** Where the claims are checked: the calling thread, and the machine as it found it. */
+import { release } from 'node:os';
 import { loadError, native, type NativeSupport } from '../binding.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { processGroups, readMachine } from '../machine/group-table.ts';
+import { processGroups, readCpus } from '../machine/group-table.ts';
 import { topology } from '../machine/topology.ts';
-import { readOwn } from '../threads/own-thread.ts';
+import { inherit, readOwn, userExact, type Exact } from '../threads/own-thread.ts';
 import { exactly, where } from './look.ts';
 
 /** A processor that exists and is offline, and one of its group that is not. */
@@ -15,6 +16,8 @@ export interface Resting {
 export interface Stage {
   readonly can: NativeSupport;
   readonly isRoot: boolean;
+  /** The operating system's version, where it leaves offline CPUs out of every set that it is given. */
+  readonly forgetful: string | undefined;
   /** CPUs may be taken offline. */
   readonly hotplug: boolean;
   /** Forced moves to each CPU. */
@@ -32,8 +35,9 @@ export interface Stage {
   /** `where()` and `exactly()` before the first claim. */
   readonly start: string;
   readonly bits: string;
-  /** The thread's set then. */
+  /** The thread's set then, and what brings it back. */
   readonly set: CpuSet;
+  readonly user: Exact | undefined;
   /** CPUs that run and that the operating system does not grant this process. */
   readonly withheld: readonly number[];
   readonly resting: Resting | undefined;
@@ -45,12 +49,19 @@ export interface Stage {
 
 export type StageOptions = Pick<Stage, 'hotplug' | 'moves' | 'bystander' | 'progress'>;
 
+/** Since 6.2 Linux remembers what was asked for ("sched: Always preserve the user requested cpumask"). */
+function forgetfulKernel(platform: string): string | undefined {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return platform === 'linux' && (major < 6 || (major === 6 && minor < 2)) ? `Linux ${release()}` : undefined;
+}
+
 export function setStage(options: StageOptions): Stage {
   const can = native.support();
   const bare: Stage = {
     ...options,
     can,
     isRoot: process.getuid?.() === 0,
+    forgetful: forgetfulKernel(can.platform),
     cpus: [],
     groups: [],
     one: 0,
@@ -59,11 +70,14 @@ export function setStage(options: StageOptions): Stage {
     start: '',
     bits: '',
     set: CpuSet.empty,
+    user: can.affinity ? userExact() : undefined,
     withheld: [],
     resting: undefined,
     foreign: undefined,
   };
   if (loadError !== undefined || !can.affinity || !can.topology) return bare;
+  // What such a kernel will forget at the first claim is not to be looked for after it.
+  if (bare.forgetful !== undefined && bare.user !== undefined) inherit(bare.user);
   const { groups, cpus } = topology();
   const pairs = groups.map(({ online }) => online.intersect(cpus.allowed).toArray()).filter(({ length }) => length > 0);
   const home = pairs.find(({ length }) => length > 1) ?? pairs[0] ?? [];
@@ -85,7 +99,7 @@ export function setStage(options: StageOptions): Stage {
     set: readOwn(),
     withheld: CpuSet.of(groups.flatMap((group) => group.cpus))
       .intersect(cpus.online)
-      .minus(CpuSet.fromMask(readMachine('/').settable))
+      .minus(CpuSet.fromMask(readCpus().settable))
       .toArray(),
     resting: rest[0],
     foreign: spare < 0 ? undefined : { group: spare, bit: 1n << BigInt(processGroups().table[spare]?.length ?? 0) },

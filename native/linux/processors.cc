@@ -300,10 +300,15 @@ class Reader {
   Reader(int root, bool live, Machine& machine)
       : root_(root), cpu_(root, "sys/devices/system/cpu"), live_(live), machine_(machine) {}
 
-  [[nodiscard]] Result run() {
+  [[nodiscard]] Result read_cpus() {
     read_processors();
     if (machine_.online.empty()) return {Outcome::refused, ENOENT};
     read_allowed();
+    return {};
+  }
+
+  [[nodiscard]] Result read_all() {
+    if (const Result result = read_cpus(); result.outcome != Outcome::done) return result;
     read_packages();
     read_cores();
     read_caches();
@@ -614,7 +619,15 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
   const Folder root(AT_FDCWD, sysroot.c_str());
   if (root.fd() < 0) return {Outcome::refused, static_cast<std::uint32_t>(errno)};
   const bool live = sysroot.find_first_not_of('/') == std::string::npos;
-  return Reader(root.fd(), live, machine).run();
+  return Reader(root.fd(), live, machine).read_all();
+}
+
+Result read_cpus(Cpus& cpus) {
+  Machine machine;
+  const Folder root(AT_FDCWD, "/");
+  const Result result = Reader(root.fd(), true, machine).read_cpus();
+  cpus = std::move(machine);
+  return result;
 }
 
 }  // namespace groupaffinity

@@ -9,4 +9,9 @@ Result read_machine(const std::string&, Machine& machine) {
   return {Outcome::unsupported, 0};
 }
 
+Result read_cpus(Cpus& cpus) {
+  cpus = {};
+  return {Outcome::unsupported, 0};
+}
+
 }  // namespace groupaffinity

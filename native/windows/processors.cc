@@ -140,4 +140,11 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
   return {};
 }
 
+Result read_cpus(Cpus& cpus) {
+  Machine machine;
+  const Result result = read_machine("/", machine);
+  cpus = std::move(machine);
+  return result;
+}
+
 }  // namespace groupaffinity

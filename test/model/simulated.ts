@@ -229,6 +229,7 @@ export class SimulatedThread {
       },
       currentCpu: () => this.cpu,
       support: () => ({ platform: 'windows', affinity: true, spansGroups: true, topology: true, sysroot: false, hardwareGroups: true }),
+      readCpus: () => ({ outcome: done, osError: 0, ...kernel.describe() }),
       readMachine: () => ({ outcome: done, osError: 0, ...kernel.describe() }),
       formGroups: (table) => (kernel.table ??= table),
       groups: () => kernel.table,

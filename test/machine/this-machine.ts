@@ -1,6 +1,5 @@
 /** This machine in the reference model's words. */
-import { CpuSet } from '../../lib/machine/cpu-set.ts';
-import { topology } from '../../lib/machine/topology.ts';
+import { CpuSet, topology } from '../../lib/index.ts';
 import type { Ground } from '../model/facade.ts';
 import type { CpuSet as ByGroup, Machine } from '../model/reference.ts';
 

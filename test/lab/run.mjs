@@ -1,0 +1,46 @@
+// npm run lab [-- NAME...]: builds the package and the lab, then runs the lab's machines (test/lab/main.ts).
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { rolldown } from 'rolldown';
+
+const checkout = dirname(dirname(import.meta.dirname));
+
+function node(...args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: checkout, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+// Tests import the library's doors from lib/; in the lab that is the installed package.
+const doors = {
+  'lib/index.ts': '',
+  'lib/storport/index.ts': '/storport',
+  'lib/storport/wdm.ts': '/wdm',
+  'lib/workers/index.ts': '/workers',
+};
+const package_ = {
+  name: 'package',
+  resolveId(source, importer) {
+    const door = importer && doors[relative(checkout, resolve(dirname(importer), source))];
+    return door === undefined ? null : { id: `groupaffinity${door}`, external: true };
+  },
+};
+
+async function bundle(input, file) {
+  const made = await rolldown({
+    cwd: checkout,
+    platform: 'node',
+    external: [/^node:/, /^groupaffinity/, 'node-gyp-build'],
+    plugins: [package_],
+    input,
+  });
+  await made.write({ file, format: 'esm', codeSplitting: false });
+}
+
+rmSync(join(checkout, 'prebuilds'), { recursive: true, force: true });
+node(join('native', 'build.mjs'), '--prebuild');
+node(join('lib', 'bundle.mjs'));
+await bundle('test/lab/main.ts', 'build/lab/main.js');
+for (const name of readdirSync(join(checkout, 'test', 'lab', 'agents')))
+  await bundle(`test/lab/agents/${name}`, `build/lab/agents/${basename(name, '.ts')}.mjs`);
+node(join('build', 'lab', 'main.js'), ...process.argv.slice(2));

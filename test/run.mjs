@@ -52,6 +52,14 @@ function cmake(folder, ...options) {
   return join(checkout, folder, 'Release', 'groupaffinity.node');
 }
 
+function cross(target) {
+  try {
+    sh(process.execPath, [join('test', 'lab', 'cross.mjs'), target]);
+  } catch (error) {
+    throw error.status === 3 ? new Skip(error.message.trim().split('\n').at(-1)) : error;
+  }
+}
+
 const steps = {
   build() {
     sh(process.execPath, [join('native', 'build.mjs')]);
@@ -108,12 +116,11 @@ const steps = {
   },
 
   'compile for Windows'() {
-    const run = spawnSync(process.execPath, [join('test', 'lab', 'mingw.mjs'), 'build/windows/groupaffinity.node'], {
-      cwd: checkout,
-      encoding: 'utf8',
-    });
-    if (run.status === 3) throw new Skip(run.stderr.trim() || run.stdout.trim());
-    if (run.status !== 0) throw new Error(run.stdout + run.stderr);
+    cross('win32-x64');
+  },
+
+  'compile for arm64'() {
+    cross('linux-arm64');
   },
 
   tests() {

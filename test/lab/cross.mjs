@@ -1,9 +1,10 @@
-// node test/lab/mingw.mjs [OUT.node]
+// node test/lab/cross.mjs TARGET [OUT.node]
 //
-// Builds groupaffinity.node for win32-x64 with mingw-w64, every warning an error, and prints its path (without OUT.node:
-// build/mingw/groupaffinity.node). Needs Debian's g++-mingw-w64-x86-64; of its two flavours -posix, the other one lacks
-// std::mutex. Real node.exe loads the result, under Wine as well.
-// Exit status: 0 built, 1 not built, 3 no mingw here.
+// Builds groupaffinity.node for another machine, every warning an error, and prints its path (without OUT.node:
+// build/TARGET/groupaffinity.node). A target is
+//   win32-x64     by mingw-w64, of its two flavours -posix: the other one lacks std::mutex. Real node.exe loads it.
+//   linux-arm64   by GCC
+// Exit status: 0 built, 1 not built, 2 no such target, 3 no compiler for it here.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,26 +12,40 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const output = resolve(process.argv[2] ?? join(root, 'build', 'mingw', 'groupaffinity.node'));
-const compiler = 'x86_64-w64-mingw32-g++-posix';
-const dlltool = 'x86_64-w64-mingw32-dlltool';
 const modules = join(root, 'node_modules');
 
-for (const tool of [compiler, dlltool]) {
-  if (spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0) continue;
-  console.error(`no ${tool}: on Debian, apt-get install g++-mingw-w64-x86-64`);
+const targets = {
+  'win32-x64': {
+    compiler: 'x86_64-w64-mingw32-g++-posix',
+    debianPackage: 'g++-mingw-w64-x86-64-posix',
+    platform: 'windows',
+    compile: ['-D_WIN32_WINNT=0x0A00', '-DNOMINMAX', '-DWIN32_LEAN_AND_MEAN'],
+    link: ['-static'],
+    // The addon finds Node-API in the program that loads it, which must be called node.exe.
+    importLibrary: ['x86_64-w64-mingw32-dlltool', '-d', join(modules, 'node-api-headers', 'def', 'node_api.def'), '-D', 'node.exe', '-l'],
+  },
+  'linux-arm64': {
+    compiler: 'aarch64-linux-gnu-g++',
+    debianPackage: 'g++-aarch64-linux-gnu',
+    platform: 'linux',
+    compile: ['-fPIC', '-pthread'],
+    link: ['-pthread'],
+  },
+};
+
+const [name = '', out = join(root, 'build', name, 'groupaffinity.node')] = process.argv.slice(2);
+if (!Object.hasOwn(targets, name)) {
+  console.error(`there is no target '${name}'; there are ${Object.keys(targets).join(', ')}`);
+  process.exit(2);
+}
+const { compiler, debianPackage, platform, compile, link, importLibrary } = targets[name];
+const output = resolve(out);
+
+if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
+  console.error(`needs ${compiler}: on Debian, apt-get install ${debianPackage}`);
   process.exit(3);
 }
 
-const definitions = [
-  '_WIN32_WINNT=0x0A00',
-  'NOMINMAX',
-  'WIN32_LEAN_AND_MEAN',
-  'NAPI_VERSION=9',
-  'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
-  'NODE_ADDON_API_DISABLE_DEPRECATED',
-  'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
-];
 const headers = [join(modules, 'node-addon-api'), join(modules, 'node-api-headers', 'include')];
 const flags = [
   '-std=c++20',
@@ -41,10 +56,14 @@ const flags = [
   '-Wextra',
   '-Wconversion',
   '-Werror',
-  ...definitions.map((definition) => `-D${definition}`),
+  '-DNAPI_VERSION=9',
+  '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+  '-DNODE_ADDON_API_DISABLE_DEPRECATED',
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+  ...compile,
   ...headers.flatMap((folder) => ['-isystem', folder]),
 ];
-const sources = ['native', 'native/windows', 'native/timing']
+const sources = ['native', `native/${platform}`, 'native/timing']
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) =>
     readdirSync(join(root, folder))
@@ -60,7 +79,7 @@ function run(command, args) {
   });
 }
 
-async function compile(folder) {
+async function compileInto(folder) {
   const objects = sources.map((source, index) => join(folder, `${index}-${basename(source, '.cc')}.o`));
   const waiting = sources.map((source, index) => [...flags, '-c', source, '-o', objects[index]]);
   const worker = async () => {
@@ -70,14 +89,18 @@ async function compile(folder) {
   return objects;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'groupaffinity-mingw-'));
+const folder = mkdtempSync(join(tmpdir(), 'groupaffinity-cross-'));
 try {
-  // The addon finds Node-API in the program that loads it, which must be called node.exe.
-  const library = join(folder, 'libnode_api.a');
-  await run(dlltool, ['-d', join(modules, 'node-api-headers', 'def', 'node_api.def'), '-D', 'node.exe', '-l', library]);
-  const objects = await compile(folder);
+  const libraries = [];
+  if (importLibrary !== undefined) {
+    const library = join(folder, 'libnode_api.a');
+    const [dlltool, ...args] = importLibrary;
+    await run(dlltool, [...args, library]);
+    libraries.push(library);
+  }
+  const objects = await compileInto(folder);
   mkdirSync(dirname(output), { recursive: true });
-  await run(compiler, ['-shared', '-static', '-s', ...objects, library, '-o', output]);
+  await run(compiler, ['-shared', '-s', ...link, ...objects, ...libraries, '-o', output]);
   console.log(output);
 } catch (error) {
   console.error(error.message);

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, statSync, openSync, readSync, closeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CpuSet } from '../../lib/machine/cpu-set.ts';
+import { fromList } from '../fixtures/compose.ts';
 import type { Order, Step, Told } from './guest-protocol.ts';
 import { agents, bench, installed, must, needs, run, Unavailable, type Check, type Found, type Machine, type Validation } from './lab.ts';
 import { hwlocView, type HwlocView } from './hwloc.ts';
@@ -132,9 +133,9 @@ const shapes: readonly Shape[] = [
   },
   {
     name: 'nodes5x51',
-    about: '255 CPUs on 5 nodes: five groups, and all the CPUs that QEMU can emulate',
-    sockets: 5,
-    cores: 51,
+    about: '255 CPUs in one package of 5 nodes: five groups, and all the CPUs that QEMU can emulate',
+    sockets: 1,
+    cores: 255,
     threads: 1,
     nodes: ['0-50', '51-101', '102-152', '153-203', '204-254'],
     boot: 2,
@@ -217,21 +218,21 @@ const makings = (): Promise<{ system: string; image: string }> =>
 function machineArguments(shape: Shape): string[] {
   const { sockets, cores, threads, nodes, distances } = shape;
   const [first, other] = [2048, 128];
-  const arguments_ = ['-m', `${first + other * (nodes.length - 1)}M`];
+  const options = ['-m', `${first + other * (nodes.length - 1)}M`];
   // Its family shows SMT under software emulation, "max" and newer ones do not.
-  arguments_.push('-M', 'q35,hpet=off', '-accel', 'tcg,thread=multi', '-cpu', 'Nehalem');
-  arguments_.push('-smp', `${total(shape)},sockets=${sockets},cores=${cores},threads=${threads}`);
+  options.push('-M', 'q35,hpet=off', '-accel', 'tcg,thread=multi', '-cpu', 'Nehalem');
+  options.push('-smp', `${total(shape)},sockets=${sockets},cores=${cores},threads=${threads}`);
   nodes.forEach((cpus, node) => {
     const ranges = cpus === '' ? '' : `,cpus=${cpus}`;
-    arguments_.push('-object', `memory-backend-ram,id=m${node},size=${node === 0 ? first : other}M`);
-    arguments_.push('-numa', `node,nodeid=${node},memdev=m${node}${ranges}`);
+    options.push('-object', `memory-backend-ram,id=m${node},size=${node === 0 ? first : other}M`);
+    options.push('-numa', `node,nodeid=${node},memdev=m${node}${ranges}`);
   });
   distances?.forEach((row, from) =>
     row.forEach((value, to) => {
-      if (from !== to) arguments_.push('-numa', `dist,src=${from},dst=${to},val=${value}`);
+      if (from !== to) options.push('-numa', `dist,src=${from},dst=${to},val=${value}`);
     }),
   );
-  return arguments_;
+  return options;
 }
 
 /** Boots a guest, has it follow its order, and returns what it told. */
@@ -243,7 +244,7 @@ async function boot(shape: Shape, order: Order): Promise<Told[]> {
   writeFileSync(join(folder, 'root', 'package', 'guest.json'), JSON.stringify(order));
   const own = await pack(join(folder, 'root'), join(folder, 'own.cpio'));
   await must('sh', ['-c', 'cat "$1" "$2" > "$3"', 'sh', system, own, join(folder, 'initramfs')]);
-  const [console_, told] = [join(folder, 'console'), join(folder, 'told')];
+  const [log, told] = [join(folder, 'console'), join(folder, 'told')];
   const kernelArguments = ['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off'];
   if (shape.boot !== undefined) kernelArguments.push(`maxcpus=${shape.boot}`);
   if (shape.isolated !== undefined) kernelArguments.push(`isolcpus=${shape.isolated}`);
@@ -252,9 +253,21 @@ async function boot(shape: Shape, order: Order): Promise<Told[]> {
     'qemu-system-x86_64',
     [
       ...machineArguments(shape),
-      ...['-display', 'none', '-nic', 'none', '-no-reboot'],
-      ...['-serial', `file:${console_}`, '-serial', `file:${told}`],
-      ...['-kernel', image, '-initrd', join(folder, 'initramfs'), '-append', kernelArguments.join(' ')],
+      '-display',
+      'none',
+      '-nic',
+      'none',
+      '-no-reboot',
+      '-serial',
+      `file:${log}`,
+      '-serial',
+      `file:${told}`,
+      '-kernel',
+      image,
+      '-initrd',
+      join(folder, 'initramfs'),
+      '-append',
+      kernelArguments.join(' '),
     ],
     { timeout: seconds * 1000 },
   );
@@ -265,7 +278,7 @@ async function boot(shape: Shape, order: Order): Promise<Told[]> {
     .map((text) => JSON.parse(text) as Told);
   if (status !== 0 || answers.length < order.steps.length)
     throw new Error(
-      `the guest ended with status ${status} after ${answers.length} of ${order.steps.length} steps\n${stderr}\n${tail(console_)}`,
+      `the guest ended with status ${status} after ${answers.length} of ${order.steps.length} steps\n${stderr}\n${tail(log)}`,
     );
   return answers;
 }
@@ -332,14 +345,7 @@ function checkTopology(shape: Shape, seen: TopologyDocument, hwloc: HwlocView, f
 const distancesOf = ({ nodes, distances }: Shape): readonly (readonly number[])[] =>
   distances ?? nodes.map((_, from) => nodes.map((_, to) => (from === to ? 10 : 20)));
 
-const inOrder = (cpus: string): string =>
-  cpus
-    .split(',')
-    .flatMap((part) => {
-      const [first = 0, last = first] = part.split('-').map(Number);
-      return Array.from({ length: last - first + 1 }, (_, at) => first + at);
-    })
-    .join();
+const inOrder = (cpus: string): string => fromList(cpus).join();
 
 const node = (name: string, seconds: number, script: string, ...args: string[]): Step => ({
   name,
@@ -361,7 +367,7 @@ function orderFor(shape: Shape): Order {
       node('vectors', 300, 'agents/vectors.mjs'),
       node('placement', 300, 'agents/placement.mjs'),
       node('programs', 400, 'agents/programs.mjs', String(shape.programs), '20261123', ...(hotplug ? ['hotplug'] : [])),
-      ...(hotplug ? [node('hotplug', 300, 'agents/hotplug.mjs')] : []),
+      node('hotplug', 300, 'agents/hotplug.mjs'),
       node('validate', 500, 'dist/cli/main.js', 'validate', '--json', '--moves', '4', ...(hotplug ? ['--hotplug'] : [])),
     ],
   };
@@ -391,7 +397,7 @@ async function visit(shape: Shape, found: Found): Promise<void> {
   };
   const topology = documents('topology');
   if (topology !== undefined) checkTopology(shape, topology as TopologyDocument, hwlocView(step('hwloc').stdout), found);
-  for (const name of ['vectors', 'placement', 'programs', 'hotplug'].filter((each) => told.has(each)))
+  for (const name of ['vectors', 'placement', 'programs', 'hotplug'])
     for (const check of (documents(name) as Check[] | undefined) ?? []) found.checks.push(check);
   const validation = documents('validate');
   if (validation !== undefined) found.claims(validation as Validation);

@@ -18,7 +18,7 @@ const doors = {
   'lib/storport/wdm.ts': '/wdm',
   'lib/workers/index.ts': '/workers',
 };
-const package_ = {
+const groupaffinity = {
   name: 'package',
   resolveId(source, importer) {
     const door = importer && doors[relative(checkout, resolve(dirname(importer), source))];
@@ -31,7 +31,7 @@ async function bundle(input, file) {
     cwd: checkout,
     platform: 'node',
     external: [/^node:/, /^groupaffinity/, 'node-gyp-build'],
-    plugins: [package_],
+    plugins: [groupaffinity],
     input,
   });
   await made.write({ file, format: 'esm', codeSplitting: false });

@@ -6,7 +6,7 @@ import * as storport from '../../lib/storport/index.ts';
 import * as wdm from '../../lib/storport/wdm.ts';
 import { differs, FacadeThread, fieldsOf } from '../model/facade.ts';
 import { print, printCall, printSet, resolve, type Program } from '../model/programs.ts';
-import { activePart, irql, start, step, type Call, type State } from '../model/reference.ts';
+import { start, step, type Call, type CpuSet as ByGroup, type State } from '../model/reference.ts';
 import { byGroup, cpus, groundHere, groups, machine } from './this-machine.ts';
 
 /** The kernel's word on this thread. */
@@ -31,19 +31,33 @@ function switchCpu(cpu: number, on: boolean): boolean {
 const [major = 0, minor = 0] = release().split('.').map(Number);
 const forgetful = major < 6 || (major === 6 && minor < 2);
 
-/** What such a kernel has forgotten of the calling thread's user affinity after a call that set it. */
-function forget(call: Call, before: State, after: State): State {
-  const [was, is] = [before.threads[0], after.threads[0]];
-  if (was === undefined || is === undefined || is.irql >= irql.DISPATCH || is.system !== null) return after;
-  const gave =
-    call.call === 'lower' ? was.pending : call.call === 'pin' || call.call === 'restore' ? was.user !== is.user : was.system !== null;
-  if (!gave) return after;
-  const user = activePart(after.machine, is.user);
-  return { ...after, threads: [{ ...is, user, placed: user }] };
+/**
+ * What such a kernel does to sets that hold offline CPUs, which is known only when it shows: for CPUs that have been
+ * offline, the model learns from the kernel whether the thread still has them.
+ */
+class Forgetting {
+  static #everOffline = CpuSet.empty;
+  #forgotten: ByGroup = groups.map(() => 0n);
+
+  learn(state: State, running: CpuSet): State {
+    const [is] = state.threads;
+    if (is === undefined) return state;
+    Forgetting.#everOffline = Forgetting.#everOffline.union(cpus.present.minus(running));
+    const doubtful = byGroup(Forgetting.#everOffline.intersect(running));
+    const found = byGroup(byProc().allowed);
+    const at = (set: ByGroup, group: number): bigint => set[group] ?? 0n;
+    const gone = is.effective.map((mask, group) => mask & at(doubtful, group) & ~at(found, group));
+    const back = this.#forgotten.map((mask, group) => mask & at(doubtful, group) & at(found, group));
+    this.#forgotten = this.#forgotten.map((mask, group) => (mask | at(gone, group)) & ~at(back, group));
+    const kept = (set: ByGroup): ByGroup => set.map((mask, group) => (mask & ~at(gone, group)) | at(back, group));
+    const user = printSet(is.placed) === printSet(is.user) ? kept(is.user) : is.user;
+    return { ...state, threads: [{ ...is, user, placed: kept(is.placed), effective: kept(is.effective) }] };
+  }
 }
 
+const atLoad = byProc().allowed;
 const thread = new FacadeThread(
-  { storport, wdm, pin, affinity, CpuSet } as never,
+  { storport, wdm, pin, affinity, CpuSet },
   groundHere(() => ({})),
 );
 
@@ -54,7 +68,7 @@ export interface Counted {
 }
 
 /** Runs a program. With `hotplug` CPUs of this machine go offline and online during it, and are as before afterwards. */
-export function runOnKernel(program: Program, { hotplug = false, counted = { calls: 0, switched: 0 } as Counted } = {}): void {
+export function runOnKernel(program: Program, { hotplug = false, counted = { calls: 0, switched: 0 } } = {}): void {
   const atStart = online();
   thread.clear();
   const atOnce = byGroup(atStart);
@@ -64,7 +78,9 @@ export function runOnKernel(program: Program, { hotplug = false, counted = { cal
     // What may be used once it is online: everything, where nothing is withheld.
     allowed: cpus.allowed.equals(cpus.online) ? machine.groups.map(({ maximum }) => maximum) : machine.allowed,
   };
-  let state = start(here, byGroup(byProc().allowed));
+  const kernel = forgetful ? new Forgetting() : undefined;
+  const learned = (state: State, running: CpuSet): State => kernel?.learn(state, running) ?? state;
+  let state = learned(start(here, byGroup(atLoad)), atStart);
   try {
     for (const raw of program.calls) {
       let call = resolve(state, raw, program.limits);
@@ -78,28 +94,25 @@ export function runOnKernel(program: Program, { hotplug = false, counted = { cal
         counted.switched += 1;
       }
       counted.calls += 1;
-      if (call.call === 'set') {
-        const { last } = byProc();
-        call = { ...call, home: groups.findIndex((group) => group.cpus.includes(last)) };
-      }
-      const { state: next, result } = step(state, call);
-      const after = forgetful ? forget(call, state, next) : next;
+      const happened = call.call === 'copy' || call.call === 'hotplug' ? undefined : thread.run(call);
+      // Until the call the scheduler may take the thread to any CPU of its set: where it was, only what was stored tells.
+      if (call.call === 'set') call = { ...call, home: thread.structures[call.previous ?? -1]?.Group ?? call.home };
+      const { state: after, result } = step(state, call);
       if (call.call === 'copy') thread.copy(call.slot, fieldsOf(thread.structures[call.from.slot] as storport.STOR_GROUP_AFFINITY));
-      else if (call.call !== 'hotplug') {
-        const wrong = differs(result, thread.run(call));
-        if (wrong !== undefined) fail(wrong);
-      }
+      const wrong = happened && differs(result, happened);
+      if (wrong !== undefined) fail(wrong);
       (after.threads[0]?.structures ?? []).forEach(({ Mask, Group, Reserved }, slot) => {
         const found = fieldsOf(thread.structures[slot] as storport.STOR_GROUP_AFFINITY);
         if (found.Mask !== Mask || found.Group !== Group || String(found.Reserved) !== String(Reserved))
           fail(`p${slot} should be {0x${Mask.toString(16)}, ${Group}} and is {0x${found.Mask.toString(16)}, ${found.Group}}`);
       });
+      const running = online();
       const { allowed, last } = byProc();
-      const expected = printSet(after.threads[0]?.effective ?? []);
-      const found = printSet(byGroup(allowed.intersect(online())));
-      if (found !== expected) fail(`the kernel should allow ${expected} and allows ${found}`);
+      const found = byGroup(allowed.intersect(running));
+      state = learned(after, running);
+      const [wanted, seen] = [printSet(state.threads[0]?.effective ?? []), printSet(found)];
+      if (wanted !== seen) fail(`the kernel should allow ${wanted} and allows ${seen}`);
       if (!allowed.has(last)) fail(`the kernel ran the thread on CPU ${last}, outside of ${allowed}`);
-      state = after;
     }
   } finally {
     const now = online();

@@ -1,9 +1,15 @@
 /** This machine in the reference model's words. */
+import { readdirSync } from 'node:fs';
 import { CpuSet, topology } from '../../lib/index.ts';
 import type { Ground } from '../model/facade.ts';
 import type { CpuSet as ByGroup, Machine } from '../model/reference.ts';
 
-export const { groups, cpus, numaNodes } = topology();
+export const { groups, cpus } = topology();
+
+const folder = '/sys/devices/system/cpu';
+/** By the kernel's links: they stay when a CPU goes offline. */
+const nodeOf = (cpu: number): number => Number(/^node(\d+)$/m.exec(readdirSync(`${folder}/cpu${cpu}`).join('\n'))?.[1] ?? 0);
+const nodes = new Map(cpus.present.toArray().map((cpu) => [cpu, nodeOf(cpu)]));
 
 /** CPUs as a set by groups. */
 export const byGroup = (set: CpuSet): ByGroup =>
@@ -12,7 +18,9 @@ export const byGroup = (set: CpuSet): ByGroup =>
 export const machine: Machine = {
   groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
   allowed: byGroup(cpus.allowed),
-  nodes: numaNodes.map((node) => byGroup(node.cpus)),
+  nodes: Array.from({ length: Math.max(...nodes.values()) + 1 }, (_, node) =>
+    byGroup(cpus.present.intersect(CpuSet.of([...nodes].filter(([, of]) => of === node).map(([cpu]) => cpu)))),
+  ),
 };
 
 const flat = (set: ByGroup): bigint =>

@@ -14,6 +14,7 @@ import {
   StorPortSetSystemGroupAffinityThread,
 } from 'groupaffinity/storport';
 import { spread } from 'groupaffinity/workers';
+import { fromList } from '../../fixtures/compose.ts';
 import { Found } from '../lab.ts';
 import { recorded } from '../record.ts';
 
@@ -57,47 +58,14 @@ function maskOf(cpus: readonly number[]): STOR_GROUP_AFFINITY {
 
 const found = new Found();
 const start = online();
+const mine = affinity();
 const startLayout = layout();
 const groups = topology().groups.map(({ cpus }) => cpus);
 /** In each group where that is possible: a CPU that stays, and one that goes. */
 const pairs = groups.flatMap((cpus) => {
-  const goes = cpus.filter((cpu) => start.has(cpu) && switchable.includes(cpu)).at(-1);
-  const stays = cpus.find((cpu) => start.has(cpu) && cpu !== goes);
+  const goes = cpus.findLast((cpu) => mine.has(cpu) && switchable.includes(cpu));
+  const stays = cpus.find((cpu) => mine.has(cpu) && cpu !== goes);
   return goes === undefined || stays === undefined ? [] : [{ stays, goes }];
-});
-
-await found.check('a set that names online and offline CPUs is trimmed, and the next PreviousAffinity shows it', () => {
-  for (const { stays, goes } of pairs)
-    whileOffline([goes], () => {
-      agree('the set', 'STOR_STATUS_SUCCESS', set(maskOf([stays, goes])));
-      agree('the kernel allows', stays, allowed());
-      const previous = structure();
-      agree('the nested set', 'STOR_STATUS_SUCCESS', set(maskOf([stays]), previous));
-      const wanted = maskOf([stays]);
-      agree('PreviousAffinity', `${wanted.Group}:${wanted.Mask}`, `${previous.Group}:${previous.Mask}`);
-      agree('the revert', 'STOR_STATUS_SUCCESS', revert(structure()));
-    });
-  return `in ${pairs.length} of ${groups.length} groups`;
-});
-
-await found.check('a set that names offline CPUs only is INVALID_PARAMETER, and everything is as it was', () => {
-  for (const { stays, goes } of pairs) {
-    agree('the set before', 'STOR_STATUS_SUCCESS', set(maskOf([stays])));
-    whileOffline([goes], () => {
-      const previous = structure(5n, 7);
-      agree('the set', 'STOR_STATUS_INVALID_PARAMETER', set(maskOf([goes]), previous));
-      agree('PreviousAffinity', '0:0', `${previous.Group}:${previous.Mask}`);
-      agree('the kernel allows', stays, allowed());
-      agree(
-        'the pin',
-        'ERR_AFFINITY_OFFLINE',
-        code(() => pin([goes])),
-      );
-      agree('the kernel allows', stays, allowed());
-    });
-    agree('the revert', 'STOR_STATUS_SUCCESS', revert(structure()));
-  }
-  return `in ${pairs.length} of ${groups.length} groups`;
 });
 
 function code(call: () => unknown): string {
@@ -109,80 +77,123 @@ function code(call: () => unknown): string {
   }
 }
 
-await found.check('groups and bits do not move when CPUs come and go', () => {
-  const looks: string[] = [];
-  for (const { goes } of pairs) whileOffline([goes], () => looks.push(layout()));
-  const absent = switchable.filter((cpu) => !start.has(cpu)).slice(-2);
-  for (const cpu of absent) {
-    switchCpu(cpu, true);
-    looks.push(layout());
-  }
-  for (const cpu of absent) switchCpu(cpu, false);
-  looks.push(layout());
-  for (const look of looks) agree('the groups', startLayout, look);
-  return `the same in ${looks.length} states`;
-});
+async function wherePlaced(): Promise<void> {
+  await found.check('a set that names online and offline CPUs is trimmed, and the next PreviousAffinity shows it', () => {
+    for (const { stays, goes } of pairs)
+      whileOffline([goes], () => {
+        agree('the set', 'STOR_STATUS_SUCCESS', set(maskOf([stays, goes])));
+        agree('the kernel allows', stays, allowed());
+        const previous = structure();
+        agree('the nested set', 'STOR_STATUS_SUCCESS', set(maskOf([stays]), previous));
+        const wanted = maskOf([stays]);
+        agree('PreviousAffinity', `${wanted.Group}:${wanted.Mask}`, `${previous.Group}:${previous.Mask}`);
+        agree('the revert', 'STOR_STATUS_SUCCESS', revert(structure()));
+      });
+    return `in ${pairs.length} of ${groups.length} groups`;
+  });
 
-await found.check('a process that starts while CPUs are offline forms the same groups', () => {
-  const fresh = (): string =>
-    JSON.stringify(
-      (
-        JSON.parse(execFileSync(process.execPath, [main, 'topology', '--json'], { encoding: 'utf8' })) as { groups: { cpus: string }[] }
-      ).groups.map(({ cpus }) => (CpuSet.parse(cpus).size === 0 ? '' : listed(cpus))),
-    );
-  const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-  agree('the groups of a process started now', startLayout, fresh());
-  const gone = pairs.map(({ goes }) => goes);
-  whileOffline(gone, () => agree(`the groups of a process started without ${gone.join()}`, startLayout, fresh()));
-  return `without ${gone.join()}`;
-});
+  await found.check('a set that names offline CPUs only is INVALID_PARAMETER, and everything is as it was', () => {
+    for (const { stays, goes } of pairs) {
+      agree('the set before', 'STOR_STATUS_SUCCESS', set(maskOf([stays])));
+      whileOffline([goes], () => {
+        const previous = structure(5n, 7);
+        agree('the set', 'STOR_STATUS_INVALID_PARAMETER', set(maskOf([goes]), previous));
+        agree('PreviousAffinity', '0:0', `${previous.Group}:${previous.Mask}`);
+        agree('the kernel allows', stays, allowed());
+        agree(
+          'the pin',
+          'ERR_AFFINITY_OFFLINE',
+          code(() => pin([goes])),
+        );
+        agree('the kernel allows', stays, allowed());
+      });
+      agree('the revert', 'STOR_STATUS_SUCCESS', revert(structure()));
+    }
+    return `in ${pairs.length} of ${groups.length} groups`;
+  });
 
-/** A list in bit order, its ranges written out. */
-function listed(cpus: string): string {
-  return cpus
-    .split(',')
-    .flatMap((part) => {
-      const [first = 0, last = first] = part.split('-').map(Number);
-      return Array.from({ length: last - first + 1 }, (_, at) => first + at);
-    })
-    .join();
+  await found.check('a thread whose only CPU goes offline is widened by the kernel, and affinity() says so', () => {
+    for (const { goes } of pairs) {
+      const here = pin([goes]);
+      try {
+        agree('affinity()', goes, affinity());
+        whileOffline([goes], () => {
+          agree('affinity()', allowed(), affinity());
+          if (affinity().size === 0 || affinity().has(goes)) throw new Error(`affinity() says ${affinity()} while ${goes} is offline`);
+          if (!affinity().has(currentCpu().cpu)) throw new Error(`it runs on ${currentCpu().cpu}, outside of ${affinity()}`);
+        });
+        agree('affinity() when it is back', allowed(), affinity());
+      } finally {
+        here.restore();
+      }
+    }
+    return `${pairs.map(({ goes }) => goes).join()}, each alone`;
+  });
+
+  await found.check('a CPU that comes online can be pinned to, and a plan made then has it', () => {
+    const absent = switchable.find((cpu) => !start.has(cpu));
+    const comes = absent ?? pairs[0]?.goes ?? -1;
+    if (absent === undefined) switchCpu(comes, false);
+    const before = spread({ by: 'cpu' }).seats.length;
+    switchCpu(comes, true);
+    try {
+      const here = pin([comes]);
+      agree('the kernel allows', comes, allowed());
+      agree('it runs on', comes, recorded()?.lastCpu);
+      here.restore();
+      agree('seats', before + 1, spread({ by: 'cpu' }).seats.length);
+    } finally {
+      if (absent !== undefined) switchCpu(comes, false);
+    }
+    return `CPU ${comes}`;
+  });
 }
 
-await found.check('a thread whose only CPU goes offline is widened by the kernel, and affinity() says so', () => {
-  for (const { goes } of pairs) {
-    const here = pin([goes]);
-    try {
-      agree('affinity()', goes, affinity());
-      whileOffline([goes], () => {
-        agree('affinity()', allowed(), affinity());
-        if (affinity().size === 0 || affinity().has(goes)) throw new Error(`affinity() says ${affinity()} while ${goes} is offline`);
-        if (!affinity().has(currentCpu().cpu)) throw new Error(`it runs on ${currentCpu().cpu}, outside of ${affinity()}`);
-      });
-      agree('affinity() when it is back', allowed(), affinity());
-    } finally {
-      here.restore();
+async function numbering(): Promise<void> {
+  await found.check('groups and bits do not move when CPUs come and go', () => {
+    const looks: string[] = [];
+    for (const { goes } of pairs) whileOffline([goes], () => looks.push(layout()));
+    const absent = switchable.filter((cpu) => !start.has(cpu)).slice(-2);
+    for (const cpu of absent) {
+      switchCpu(cpu, true);
+      looks.push(layout());
     }
-  }
-  return `${pairs.map(({ goes }) => goes).join()}, each alone`;
-});
+    for (const cpu of absent) switchCpu(cpu, false);
+    looks.push(layout());
+    for (const look of looks) agree('the groups', startLayout, look);
+    return `the same in ${looks.length} states`;
+  });
 
-await found.check('a CPU that comes online can be pinned to, and a plan made then has it', () => {
-  const absent = switchable.find((cpu) => !start.has(cpu));
-  const comes = absent ?? pairs[0]?.goes ?? -1;
-  if (absent === undefined) switchCpu(comes, false);
-  const before = spread({ by: 'cpu' }).seats.length;
-  switchCpu(comes, true);
-  try {
-    const here = pin([comes]);
-    agree('the kernel allows', comes, allowed());
-    agree('it runs on', comes, recorded()?.lastCpu);
-    here.restore();
-    agree('seats', before + 1, spread({ by: 'cpu' }).seats.length);
-  } finally {
-    if (absent !== undefined) switchCpu(comes, false);
-  }
-  return `CPU ${comes}`;
-});
+  await found.check('a process that starts while CPUs are offline forms the same groups', () => {
+    const fresh = (): string => {
+      const { groups } = JSON.parse(execFileSync(process.execPath, [main, 'topology', '--json'], { encoding: 'utf8' })) as {
+        groups: { cpus: string }[];
+      };
+      return JSON.stringify(groups.map(({ cpus }) => fromList(cpus).join()));
+    };
+    const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+    agree('the groups of a process started now', startLayout, fresh());
+    const gone = pairs.map(({ goes }) => goes);
+    whileOffline(gone, () => agree(`the groups of a process started without ${gone.join()}`, startLayout, fresh()));
+    return `without ${gone.join()}`;
+  });
+}
 
+/** Before 6.2 Linux gives every thread of a cpuset all of it when one of its CPUs comes or goes. */
+async function inCpuset(): Promise<void> {
+  await found.check('in a cpuset, affinity() tells what a CPU that comes and goes has left of a pin', () => {
+    for (const { stays, goes } of pairs) {
+      const here = pin([stays]);
+      whileOffline([goes], () => agree('affinity()', allowed(), affinity()));
+      agree('affinity() when it is back', allowed(), affinity());
+      here.restore();
+      agree('affinity() after the pin', mine, affinity());
+    }
+    return `in ${pairs.length} of ${groups.length} groups`;
+  });
+}
+
+await numbering();
+await (mine.equals(start) ? wherePlaced() : inCpuset());
 if (String(online()) !== String(start)) found.add('the machine as it was', 'fail', `${online()} online, not ${start}`);
 process.stdout.write(JSON.stringify(found.checks));

@@ -19,7 +19,7 @@ await found.check(`random programs${hotplug ? ' while CPUs come and go' : ''}`, 
   const all = programs({ machine, user: byGroup(byProc().allowed), threads: 1, hotplug, strandUser: false });
   fc.assert(
     fc.property(all, (program) => runOnKernel(program, { hotplug, counted })),
-    { numRuns: runs, seed, endOnFailure: true },
+    { numRuns: runs, seed, endOnFailure: true, includeErrorInReport: true },
   );
   const switches = hotplug ? `, ${counted.switched} times a CPU went offline or came online` : '';
   return `${runs} programs (seed ${seed}), ${counted.calls} calls${switches}`;

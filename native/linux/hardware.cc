@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -31,24 +30,7 @@ std::string slurp(const char* path) {
 
 }  // namespace
 
-// The paragraphs of /proc/cpuinfo, one a CPU (x86 only has "apicid" in them).
-std::vector<HardwareId> hardware_ids() {
-  std::vector<HardwareId> ids;
-  const std::string text = slurp("/proc/cpuinfo");
-  std::optional<std::uint64_t> cpu;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = std::string_view(text).substr(at, end - at);
-    at = end + 1;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    if (line.starts_with("processor\t")) cpu = parse_number(line.substr(colon + 1));
-    if (!line.starts_with("apicid\t") || !cpu || *cpu >= kMaxCpus) continue;
-    if (const auto id = parse_number(line.substr(colon + 1)); id && *id <= UINT32_MAX)
-      ids.push_back({static_cast<std::uint32_t>(*cpu), static_cast<std::uint32_t>(*id)});
-  }
-  return ids;
-}
+std::vector<HardwareId> hardware_ids() { return parse_hardware_ids(slurp("/proc/cpuinfo")); }
 
 Result set_online(std::uint32_t cpu, bool online) {
   const std::string path = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/online";

@@ -187,6 +187,7 @@ std::vector<std::uint32_t> parse_distances(std::string_view text) {
 std::optional<std::uint32_t> number_after(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix)) return std::nullopt;
   name.remove_prefix(prefix.size());
+  if (name.size() > 1 && name.front() == '0') return std::nullopt;
   std::uint32_t number = 0;
   if (!take_number(name, number) || !name.empty()) return std::nullopt;
   return number;
@@ -198,6 +199,44 @@ std::optional<std::string_view> status_field(std::string_view status, std::strin
     if (line.starts_with(name) && line.substr(name.size()).starts_with(':')) return trim(line.substr(name.size() + 1));
   }
   return std::nullopt;
+}
+
+// Field 39, "processor" (proc(5)); the thread's name in field 2 may hold anything but ends at the last ')'.
+std::optional<std::uint32_t> parse_last_cpu(std::string_view stat) {
+  std::size_t at = stat.rfind(')');
+  for (int field = 2; field < 39; ++field) {
+    if (at == std::string_view::npos) return std::nullopt;
+    at = stat.find(' ', at + 1);
+  }
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view rest = stat.substr(at + 1);
+  const auto cpu = parse_number(take(rest, ' '));
+  return cpu && *cpu < kMaxCpus ? std::optional(static_cast<std::uint32_t>(*cpu)) : std::nullopt;
+}
+
+// "se.nr_migrations   :   12"
+std::optional<std::uint64_t> parse_migrations(std::string_view sched) {
+  const std::size_t at = sched.find("nr_migrations");
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view value = sched.substr(at);
+  value = take(value, '\n');
+  take(value, ':');
+  return parse_number(value);
+}
+
+// "processor\t: 0" begins a paragraph, "apicid\t\t: 0" is in it.
+std::vector<HardwareId> parse_hardware_ids(std::string_view cpuinfo) {
+  std::vector<HardwareId> ids;
+  std::optional<std::uint64_t> cpu;
+  while (!cpuinfo.empty()) {
+    std::string_view value = take(cpuinfo, '\n');
+    const std::string_view name = take(value, ':');
+    if (name.starts_with("processor\t")) cpu = parse_number(value);
+    if (!name.starts_with("apicid\t") || !cpu || *cpu >= kMaxCpus) continue;
+    if (const auto id = parse_number(value); id && *id <= std::numeric_limits<std::uint32_t>::max())
+      ids.push_back({static_cast<std::uint32_t>(*cpu), static_cast<std::uint32_t>(*id)});
+  }
+  return ids;
 }
 
 CgroupPaths parse_cgroup_paths(std::string_view text) {

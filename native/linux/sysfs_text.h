@@ -34,11 +34,20 @@ namespace groupaffinity {
 // A row of the distance table; empty where damaged.
 [[nodiscard]] std::vector<std::uint32_t> parse_distances(std::string_view text);
 
-// 12 of the directory name "cpu12" for the prefix "cpu"; nothing for "cpufreq".
+// 12 of the directory name "cpu12" for the prefix "cpu"; nothing for "cpufreq", or for "cpu012".
 [[nodiscard]] std::optional<std::uint32_t> number_after(std::string_view prefix, std::string_view name);
 
 // The value of the line "Name:\tvalue" in /proc/PID/status.
 [[nodiscard]] std::optional<std::string_view> status_field(std::string_view status, std::string_view name);
+
+// The CPU that ran the thread last, from its stat.
+[[nodiscard]] std::optional<std::uint32_t> parse_last_cpu(std::string_view stat);
+
+// How often the thread changed CPUs, from its sched, which not every kernel has.
+[[nodiscard]] std::optional<std::uint64_t> parse_migrations(std::string_view sched);
+
+// The ids in /proc/cpuinfo, a paragraph a CPU; only x86 has them.
+[[nodiscard]] std::vector<HardwareId> parse_hardware_ids(std::string_view cpuinfo);
 
 // Which cgroup a process is in, as /proc/PID/cgroup tells it: absolute paths, empty where there is none.
 struct CgroupPaths {

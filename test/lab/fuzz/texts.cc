@@ -1,0 +1,125 @@
+// Every other text of /sys and /proc: one input is read as each of them.
+#include <array>
+#include <charconv>
+#include <string>
+
+#include "../../../native/linux/sysfs_text.h"
+#include "fuzz.h"
+
+namespace {
+
+using namespace groupaffinity;
+
+bool holds(std::string_view whole, std::string_view part) {
+  return part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size();
+}
+
+void numbers(std::string_view text) {
+  const auto number = parse_number(text);
+  if (number) {
+    const std::string digits = std::to_string(*number);
+    CHECK(text.find(digits) != std::string_view::npos);
+    CHECK(parse_number(digits + "\n") == number);
+  }
+  const auto id = parse_id(text);
+  CHECK(!id || (*id >= 0 && *id < UINT32_MAX && number == static_cast<std::uint64_t>(*id)));
+  CHECK(id.has_value() == (number && *number < UINT32_MAX));
+
+  const std::uint64_t bytes = parse_size(text);
+  CHECK(parse_size(std::to_string(bytes)) == bytes);
+  if (number) CHECK(bytes == *number);
+  if (bytes != 0 && bytes % 1024 == 0) CHECK(parse_size(std::to_string(bytes / 1024) + "K\n") == bytes);
+
+  if (const auto after = number_after("cpu", text)) {
+    CHECK(text == "cpu" + std::to_string(*after));
+  }
+
+  std::string row;
+  const std::vector<std::uint32_t> distances = parse_distances(text);
+  for (const std::uint32_t distance : distances) row += std::to_string(distance) + " ";
+  CHECK(parse_distances(row) == distances);
+
+  if (const auto type = parse_cache_type(text)) {
+    constexpr std::array<std::string_view, 3> names{"Data", "Instruction", "Unified"};
+    CHECK(text.find(names[static_cast<std::size_t>(*type)]) != std::string_view::npos);
+  }
+}
+
+void a_thread(std::string_view text) {
+  for (const std::string_view name : {"Cpus_allowed", "Cpus_allowed_list", ""}) {
+    const auto field = status_field(text, name);
+    if (!field) continue;
+    CHECK(holds(text, *field));
+    CHECK(field->find('\n') == std::string_view::npos);
+    CHECK(status_field(std::string(name).append(":\t").append(*field), name) == field);
+  }
+
+  if (const auto cpu = parse_last_cpu(text)) CHECK(*cpu < kMaxCpus);
+  if (const auto count = parse_migrations(text)) CHECK(text.find(std::to_string(*count)) != std::string_view::npos);
+
+  // A thread gives itself any name of 15 bytes.
+  const std::string name(text.substr(0, 15));
+  std::string stat = "12 (" + name + ") S";
+  for (int field = 4; field < 39; ++field) stat += " 99";
+  CHECK(parse_last_cpu(stat + " 7 0 0\n") == 7u);
+  const auto count = parse_migrations(name + " (12, #threads: 1)\n----\nse.nr_migrations   :  41\nx : 1\n");
+  CHECK(count == 41u || (!count && name.find("nr_migrations") != std::string::npos));
+}
+
+void hardware(std::string_view text) {
+  const std::vector<HardwareId> ids = parse_hardware_ids(text);
+  std::string printed;
+  for (const HardwareId& id : ids) {
+    CHECK(id.cpu < kMaxCpus);
+    printed +=
+        "processor\t: " + std::to_string(id.cpu) + "\nflags\t\t: a:b\napicid\t\t: " + std::to_string(id.id) + "\n\n";
+  }
+  const std::vector<HardwareId> again = parse_hardware_ids(printed);
+  CHECK(std::ranges::equal(ids, again,
+                           [](const HardwareId& a, const HardwareId& b) { return a.cpu == b.cpu && a.id == b.id; }));
+}
+
+// As mounts(5) writes a name.
+std::string escaped(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    if (std::string_view(" \t\n\r\\\0", 6).find(c) == std::string_view::npos) {
+      text += c;
+      continue;
+    }
+    char octal[5];
+    std::snprintf(octal, sizeof octal, "\\%03o", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    text += octal;
+  }
+  return text;
+}
+
+void cgroups(std::string_view text) {
+  const CgroupPaths paths = parse_cgroup_paths(text);
+  std::string printed;
+  if (!paths.unified.empty()) printed += "0::" + paths.unified + "\n";
+  if (!paths.cpuset.empty()) printed += "3:cpu,cpuset:" + paths.cpuset + "\n";
+  const CgroupPaths again = parse_cgroup_paths(printed + "1:name=x:/y\n");
+  CHECK(again.cpuset == paths.cpuset && again.unified == paths.unified);
+  for (const std::string& path : {paths.cpuset, paths.unified})
+    CHECK(path.empty() || (path.front() == '/' && path.find('\n') == std::string::npos));
+
+  const CpusetMounts mounts = parse_cpuset_mounts(text);
+  printed.clear();
+  if (!mounts.unified.empty()) printed += "cgroup2 " + escaped(mounts.unified) + " cgroup2 rw,nosuid 0 0\n";
+  if (!mounts.cpuset.empty())
+    printed += "x " + escaped(mounts.cpuset) + " cgroup rw,cpuset" + (mounts.noprefix ? ",noprefix" : "") + " 0 0\n";
+  const CpusetMounts read = parse_cpuset_mounts(printed);
+  CHECK(read.cpuset == mounts.cpuset && read.unified == mounts.unified);
+  CHECK(read.noprefix == mounts.noprefix || mounts.cpuset.empty());
+}
+
+}  // namespace
+
+void decode(std::span<const std::byte> bytes) {
+  const std::string_view text = text_of(bytes);
+  numbers(text);
+  a_thread(text);
+  hardware(text);
+  cgroups(text);
+}

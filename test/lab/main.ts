@@ -1,0 +1,90 @@
+/** `npm run lab [-- NAME...]`: every machine of the lab, one table. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { table } from '../../lib/cli/table.ts';
+import { arms } from './arm64.ts';
+import { fuzzers } from './fuzz.ts';
+import { guests } from './guests.ts';
+import { bench, Found, Unavailable, type Machine, type Verdict } from './lab.ts';
+import { nodes } from './nodes.ts';
+import { sanitizers } from './sanitizers.ts';
+import { soaks } from './soak.ts';
+import { wines } from './wine.ts';
+
+const machines: Machine[] = [...nodes, ...guests, ...arms, ...wines, ...sanitizers, ...fuzzers, ...soaks];
+
+/** At the same time: emulated machines use one processor each, most of the time. */
+const atOnce = Math.min(2, availableParallelism());
+
+const asked = process.argv.slice(2);
+const known = new Set(machines.map(({ name }) => name));
+const unknown = asked.filter((name) => !known.has(name));
+if (unknown.length > 0) {
+  console.error(
+    `the lab has no machine '${unknown.join("', '")}'; it has\n${machines.map(({ name, about }) => `  ${name}: ${about}`).join('\n')}`,
+  );
+  process.exit(2);
+}
+
+interface Visited {
+  readonly machine: Machine;
+  readonly found: Found;
+  readonly seconds: number;
+}
+
+async function visit(machine: Machine): Promise<Visited> {
+  const found = new Found();
+  const begun = Date.now();
+  try {
+    await machine.run(found);
+  } catch (error) {
+    if (error instanceof Unavailable) found.add('the machine', 'skip', error.message);
+    else found.add('the machine', 'fail', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  const seconds = Math.round((Date.now() - begun) / 1000);
+  const { name } = machine;
+  const { system, node, cpus, groups, checks } = found;
+  writeFileSync(
+    join(bench, 'found', `${name}.json`),
+    `${JSON.stringify({ name, system, node, cpus, groups, checks, seconds }, null, 1)}\n`,
+  );
+  const failures = checks.filter(({ verdict }) => verdict === 'fail');
+  const word = failures.length > 0 ? 'FAIL' : found.count('pass') > 0 ? 'ok  ' : 'skip';
+  console.log(`${word}  ${name} (${seconds} s)${word === 'skip' ? `: ${checks.map(({ observed }) => observed).join(', ')}` : ''}`);
+  for (const { name: check, observed } of failures) console.log(`      ${check}: ${observed.replaceAll('\n', '\n      ')}`);
+  return { machine, found, seconds };
+}
+
+const begun = Date.now();
+rmSync(join(bench, 'found'), { recursive: true, force: true });
+mkdirSync(join(bench, 'found'), { recursive: true });
+
+const waiting = machines.filter(({ name }) => asked.length === 0 || asked.includes(name));
+const order = new Map(waiting.map((machine, at) => [machine, at]));
+const visited: Visited[] = [];
+await Promise.all(
+  Array.from({ length: atOnce }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) visited.push(await visit(next));
+  }),
+);
+visited.sort((a, b) => (order.get(a.machine) ?? 0) - (order.get(b.machine) ?? 0));
+
+const total = (verdict: Verdict): number => visited.reduce((sum, { found }) => sum + found.count(verdict), 0);
+const rows = visited.map(({ machine: { name }, found, seconds }) => [
+  name,
+  found.system,
+  found.node,
+  found.cpus,
+  String(found.groups),
+  found.count('pass'),
+  found.count('fail'),
+  found.count('skip'),
+  `${seconds} s`,
+]);
+console.log(`\n${table(['machine', 'system', 'node', 'cpus', 'groups', 'passed', 'failed', 'skipped', 'time'], rows)}\n`);
+console.log(
+  `What each check saw, and why each skip: build/lab/found/. In all ${((Date.now() - begun) / 1000).toFixed(0)} s, ${atOnce} at a time.`,
+);
+console.log(`${total('pass')} passed, ${total('fail')} failed, ${total('skip')} skipped`);
+process.exitCode = total('fail') > 0 ? 1 : 0;

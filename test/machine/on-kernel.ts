@@ -75,8 +75,6 @@ export function runOnKernel(program: Program, { hotplug = false, counted = { cal
   const here = {
     ...machine,
     groups: machine.groups.map(({ maximum }, group) => ({ maximum, active: atOnce[group] ?? 0n })),
-    // What may be used once it is online: everything, where nothing is withheld.
-    allowed: cpus.allowed.equals(cpus.online) ? machine.groups.map(({ maximum }) => maximum) : machine.allowed,
   };
   const kernel = forgetful ? new Forgetting() : undefined;
   const learned = (state: State, running: CpuSet): State => kernel?.learn(state, running) ?? state;

@@ -1,4 +1,5 @@
 /** This machine in the reference model's words. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { CpuSet, topology } from '../../lib/index.ts';
 import type { Ground } from '../model/facade.ts';
@@ -15,9 +16,19 @@ const nodes = new Map(cpus.present.toArray().map((cpu) => [cpu, nodeOf(cpu)]));
 export const byGroup = (set: CpuSet): ByGroup =>
   groups.map((group) => group.cpus.reduce((mask, cpu, bit) => (set.has(cpu) ? mask | (1n << BigInt(bit)) : mask), 0n));
 
+/** What the kernel leaves of a wish for everything: asked by another program, it says what this process may use. */
+function granted(): CpuSet {
+  const status = execFileSync('taskset', ['-c', String(cpus.present), 'cat', '/proc/self/status'], { encoding: 'utf8' });
+  return CpuSet.parse(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '');
+}
+
+const maximum = groups.map(({ maximumMask }) => maximumMask);
+const usable = granted().intersect(cpus.online);
+
 export const machine: Machine = {
   groups: groups.map(({ maximumMask, activeMask }) => ({ maximum: maximumMask, active: activeMask })),
-  allowed: byGroup(cpus.allowed),
+  // Where nothing is withheld, neither is what comes online later.
+  allowed: usable.equals(cpus.online) ? maximum : byGroup(usable),
   nodes: Array.from({ length: Math.max(...nodes.values()) + 1 }, (_, node) =>
     byGroup(cpus.present.intersect(CpuSet.of([...nodes].filter(([, of]) => of === node).map(([cpu]) => cpu)))),
   ),

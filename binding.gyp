@@ -5,7 +5,8 @@
       "NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
       "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
     ],
-    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/processor_id.cc", "native/seats.cc"]
+    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/processor_id.cc", "native/seats.cc",
+      "native/timing/bare_calls.cc", "native/timing/round_trips.cc"]
   },
   "targets": [
     {
@@ -14,6 +15,7 @@
         ["OS=='linux'", {
           "sources": [
             "native/linux/affinity.cc",
+            "native/linux/floor.cc",
             "native/linux/hardware.cc",
             "native/linux/processors.cc",
             "native/linux/sysfs_text.cc",
@@ -23,6 +25,7 @@
         ["OS=='win'", {
           "sources": [
             "native/windows/affinity.cc",
+            "native/windows/floor.cc",
             "native/windows/hardware.cc",
             "native/windows/processor_records.cc",
             "native/windows/processors.cc",
@@ -46,6 +49,7 @@
         ["OS!='linux' and OS!='win'", {
           "sources": [
             "native/unsupported/affinity.cc",
+            "native/unsupported/floor.cc",
             "native/unsupported/hardware.cc",
             "native/unsupported/processors.cc",
             "native/unsupported/threads.cc"

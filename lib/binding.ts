@@ -95,6 +95,16 @@ export interface Native {
   readonly hardwareIds: () => { cpu: number; id: number }[];
   /** Takes a CPU of the machine offline, or back; `unsupported` where that can't be. */
   readonly setOnline: (cpu: number, online: boolean) => { outcome: Outcome; osError: number };
+  /** `count` bare calls of the operating system, with the two sets in turn; words as in `memory`. */
+  readonly timeBareExchanges: (first: BigUint64Array, second: BigUint64Array, count: number) => { nanoseconds: number; osError: number };
+  readonly timeCurrentCpu: (count: number) => { nanoseconds: number; osError: number };
+  /** Blocks; a sample is the time of one round trip. */
+  readonly measureRoundTrips: (
+    one: number,
+    other: number,
+    rounds: number,
+    samples: number,
+  ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
   readonly addContext: () => number;
   /** False where another thread has the context, this one has another, or it has ended. */
   readonly beginContext: (context: number) => boolean;
@@ -164,6 +174,9 @@ function absent(failure: AffinityError): Native {
     hardwareId: fail,
     hardwareIds: fail,
     setOnline: fail,
+    timeBareExchanges: fail,
+    timeCurrentCpu: fail,
+    measureRoundTrips: fail,
     addContext: fail,
     beginContext: fail,
     endContext: fail,

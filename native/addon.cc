@@ -13,6 +13,8 @@
 #include "platform.h"
 #include "processor_id.h"
 #include "seats.h"
+#include "timing/bare_calls.h"
+#include "timing/round_trips.h"
 
 namespace {
 
@@ -354,6 +356,42 @@ Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Object describe_timed(Napi::Env env, const Timed& timed) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("nanoseconds", timed.nanoseconds);
+  object.Set("osError", static_cast<double>(timed.os_error));
+  return object;
+}
+
+// timeBareExchanges(first, second, count): { nanoseconds, osError }. Both are BigUint64Arrays of maskWords words.
+Napi::Value time_exchanges(const Napi::CallbackInfo& info) {
+  const auto first = info[0].As<Napi::BigUint64Array>();
+  const auto second = info[1].As<Napi::BigUint64Array>();
+  return describe_timed(
+      info.Env(), time_bare_exchanges({first.Data(), first.ElementLength()}, {second.Data(), second.ElementLength()},
+                                      info[2].As<Napi::Number>().Uint32Value()));
+}
+
+// timeCurrentCpu(count): the same of the bare question.
+Napi::Value time_getcpu(const Napi::CallbackInfo& info) {
+  return describe_timed(info.Env(), time_current_cpu(info[0].As<Napi::Number>().Uint32Value()));
+}
+
+// measureRoundTrips(one, other, rounds, samples): { outcome, osError, nanoseconds: Float64Array, strays }.
+Napi::Value round_trips_between(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto number = [&](std::size_t index) { return info[index].As<Napi::Number>().Uint32Value(); };
+  const RoundTrips trips = measure_round_trips(number(0), number(1), number(2), number(3));
+  Napi::Float64Array nanoseconds = Napi::Float64Array::New(env, trips.nanoseconds.size());
+  if (!nanoseconds.IsEmpty()) std::ranges::copy(trips.nanoseconds, nanoseconds.Data());
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outcome", static_cast<double>(trips.result.outcome));
+  object.Set("osError", static_cast<double>(trips.result.os_error));
+  object.Set("nanoseconds", nanoseconds);
+  object.Set("strays", trips.strays);
+  return object;
+}
+
 // addContext(): a new system thread's number.
 Napi::Value new_context(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), add_context()); }
 
@@ -462,6 +500,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("hardwareId", hardware_id);
   named("hardwareIds", all_hardware_ids);
   named("setOnline", set_cpu_online);
+  named("timeBareExchanges", time_exchanges);
+  named("timeCurrentCpu", time_getcpu);
+  named("measureRoundTrips", round_trips_between);
   named("addContext", new_context);
   named("beginContext", begin_context_here);
   named("endContext", end_context_of);

@@ -72,6 +72,12 @@ struct Support {
 // The CPU that the calling thread is running on; kNoCpu where the platform can't tell, or has groups not formed yet.
 [[nodiscard]] std::uint32_t current_cpu() noexcept;
 
+// ---- floor.cc: for `groupaffinity bench` ---------------------------------------------------------------------------
+
+// One get and one set of the calling thread's affinity by the OS's own calls, with nothing around them: an exchange
+// can't be faster. The OS's error, 0 for none.
+[[nodiscard]] std::uint32_t bare_exchange(std::span<const Word> wanted, std::span<Word> previous) noexcept;
+
 // ---- threads.cc: other threads of this process ---------------------------------------------------------------------
 
 // The number the OS knows the calling thread by (gettid, GetCurrentThreadId); 0 where there is none.

@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { CpuSet } from '../../lib/machine/cpu-set.ts';
 import { fromList } from '../fixtures/compose.ts';
 import type { Order, Step, Told } from './guest-protocol.ts';
-import { agents, bench, installed, must, needs, run, Unavailable, type Check, type Found, type Machine, type Validation } from './lab.ts';
+import { bench, installed, must, needs, run, Unavailable, type Check, type Found, type Machine, type Validation } from './lab.ts';
 import { hwlocView, type HwlocView } from './hwloc.ts';
 
 interface Shape {
@@ -206,7 +206,6 @@ async function makeSystem(): Promise<string> {
   for (const file of [busybox, ...programs]) await must('cp', ['-L', file, join(root, 'bin', basename(file))]);
   for (const library of libraries) await must('cp', ['-L', '--parents', library, root]);
   await must('cp', ['-r', await installed(), join(root, 'package')]);
-  await must('cp', ['-r', agents, join(root, 'package', 'agents')]);
   writeFileSync(join(root, 'init'), init, { mode: 0o755 });
   return pack(root, join(home, 'system.cpio'));
 }

@@ -150,7 +150,10 @@ export async function npmPackage(name: string, version: string): Promise<string>
 
 let packed: Promise<string> | undefined;
 
-/** The package as a user has it: packed with its prebuilt binary and installed, once a run. The folder of package.json. */
+/**
+ * The package as a user has it: packed with its prebuilt binary and installed, once a run. The folder of package.json; in
+ * its agents/ lie the agents, to which `groupaffinity` is the package itself.
+ */
 export function installed(): Promise<string> {
   return (packed ??= pack());
 }
@@ -166,5 +169,6 @@ async function pack(): Promise<string> {
   renameSync(join(home, 'package'), folder);
   mkdirSync(join(folder, 'node_modules'));
   await must('cp', ['-r', join(checkout, 'node_modules', 'node-gyp-build'), join(folder, 'node_modules')]);
+  await must('cp', ['-r', agents, folder]);
   return folder;
 }

@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
-import { agents, bench, checkout, installed, must, needs, run, Unavailable, type Found, type Machine } from './lab.ts';
+import { bench, checkout, installed, must, needs, run, Unavailable, type Found, type Machine } from './lab.ts';
 import { sources, strict } from './native.ts';
 
 interface Sanitizer {
@@ -61,9 +61,7 @@ async function packageWith(addon: string, folder: string): Promise<string> {
   await must('cp', ['-r', await installed(), home]);
   rmSync(join(home, 'prebuilds'), { recursive: true });
   mkdirSync(join(home, 'build', 'Release'), { recursive: true });
-  mkdirSync(join(home, 'agents'));
   copyFileSync(addon, join(home, 'build', 'Release', basename(addon)));
-  copyFileSync(join(agents, 'storm.mjs'), join(home, 'agents', 'storm.mjs'));
   return home;
 }
 

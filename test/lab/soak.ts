@@ -1,8 +1,7 @@
 /** 2,000 workers in one process, seated and ended in every way. */
-import { copyFileSync, mkdirSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { agents, installed, must, type Machine } from './lab.ts';
+import { installed, must, type Machine } from './lab.ts';
 import type { Soaked } from './soak-protocol.ts';
 
 const workers = 2000;
@@ -23,8 +22,6 @@ export const soaks: Machine[] = [
     about: `${workers} workers in one process: seats, memory, threads and files afterwards`,
     async run(found) {
       const home = join(await installed(), 'agents');
-      mkdirSync(home, { recursive: true });
-      copyFileSync(join(agents, 'soak.mjs'), join(home, 'soak.mjs'));
       const args = [join(home, 'soak.mjs'), String(workers), String(warmUp), String(parts)];
       // A heap for each thread would grow with the number of threads that happened to be alive at once.
       const env = { MALLOC_ARENA_MAX: '1' };

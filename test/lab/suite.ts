@@ -1,21 +1,14 @@
 /** What is run on every machine that runs Node with the installed package. */
 import { join } from 'node:path';
 import { cpusOf, parseCpuList } from '../../lib/machine/cpu-list.ts';
-import { agents, installed, must, run, Unavailable, type Check, type Found, type Ran, type Validation } from './lab.ts';
+import { installed, run, Unavailable, type Check, type Found, type Ran, type Validation } from './lab.ts';
 
 /** Runs `node ARGS` in the folder of the package. */
 export type Node = (args: readonly string[]) => Promise<Ran>;
 
-/** The folder of the package with the agents in agents/, where `groupaffinity` is the package itself. */
-export async function withAgents(): Promise<string> {
-  const folder = await installed();
-  await must('cp', ['-r', agents, folder]);
-  return folder;
-}
-
-/** The same with the binary for another target, cross-built, beside this machine's. */
+/** The installed package with the binary for another target, cross-built, beside this machine's. */
 export async function withPrebuilt(target: string, file: string): Promise<string> {
-  const folder = await withAgents();
+  const folder = await installed();
   const args = [join('test', 'lab', 'cross.mjs'), target, join(folder, 'prebuilds', target, file)];
   const { status, stdout, stderr } = await run(process.execPath, args);
   if (status === 3) throw new Unavailable(stderr.trim());

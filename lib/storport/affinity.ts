@@ -5,6 +5,7 @@ import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
 import { isPointer, type HwDeviceExtension } from './parameters.ts';
 import {
+  statusOfError,
   STOR_STATUS_INVALID_IRQL,
   STOR_STATUS_INVALID_PARAMETER,
   STOR_STATUS_NOT_IMPLEMENTED,
@@ -62,8 +63,11 @@ export function StorPortSetSystemGroupAffinityThread(
   if (!isOwnContext(ThreadContext) || !hasExtension || Affinity === null) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   if (currentIrql() > DISPATCH_LEVEL) return refused(PreviousAffinity, SET_ABOVE_DISPATCH);
   if (!isWellFormed(Affinity)) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
-  const outcome = setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, false);
-  return statusOf(outcome);
+  try {
+    return statusOf(setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, false));
+  } catch (error) {
+    return statusOfError(error);
+  }
 }
 
 /**
@@ -89,5 +93,9 @@ export function StorPortRevertToUserGroupAffinityThread(
   if (!isOwnContext(ThreadContext) || !hasExtension || PreviousAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (currentIrql() > DISPATCH_LEVEL) return STOR_STATUS_INVALID_IRQL;
   if (!isZero(PreviousAffinity.Reserved)) return STOR_STATUS_INVALID_PARAMETER;
-  return statusOf(revert(PreviousAffinity));
+  try {
+    return statusOf(revert(PreviousAffinity));
+  } catch (error) {
+    return statusOfError(error);
+  }
 }

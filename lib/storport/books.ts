@@ -25,7 +25,8 @@ let pending: GroupMask | 'user' | undefined;
  * The value that the Set over the user affinity stored: a structure copied from the one it was stored in, field by
  * field, then still says where to go back to. Forgotten when a nested Set stores the same value, which then means that.
  */
-let stored: GroupMask | undefined;
+let stored: bigint | undefined;
+let storedGroup = 0;
 
 /** Whether a system affinity is in force, or will be when the IRQL falls. */
 function isSet(): boolean {
@@ -98,17 +99,21 @@ function setDeferred(wanted: GroupMask, previous: STOR_GROUP_AFFINITY | null, ze
     before = slice(readOwn());
     coverUser(keepPrevious());
   }
-  remember(before, previous, overUser, zeroOverUser);
+  remember(before.mask, before.group, previous, overUser, zeroOverUser);
   defer({ mask: active, group: wanted.group });
   return Outcome.done;
 }
 
-function remember(before: GroupMask, previous: STOR_GROUP_AFFINITY | null, overUser: boolean, zeroOverUser: boolean): void {
-  if (overUser) stored = previous === null || zeroOverUser ? undefined : before;
-  else if (previous !== null && stored !== undefined && stored.mask === before.mask && stored.group === before.group) stored = undefined;
+function remember(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, overUser: boolean, zeroOverUser: boolean): void {
+  if (overUser) {
+    stored = previous === null || zeroOverUser ? undefined : mask;
+    storedGroup = group;
+  } else if (previous !== null && isStored(mask, group)) stored = undefined;
   if (previous === null || (overUser && zeroOverUser)) return;
-  STOR_GROUP_AFFINITY.fill(previous, before.mask, before.group, overUser);
+  STOR_GROUP_AFFINITY.fill(previous, mask, group, overUser);
 }
+
+const isStored = (mask: bigint, group: number): boolean => stored !== undefined && stored === mask && storedGroup === group;
 
 /**
  * Sets the system affinity, at or below DISPATCH_LEVEL. `mask` has at most 64 bits, `group` is a USHORT. `previous` is
@@ -123,15 +128,14 @@ export function setSystem(mask: bigint, group: number, previous: STOR_GROUP_AFFI
   const overUser = !systemActive();
   if (overUser) coverUser(keepPrevious());
   if (overUser || previous !== null)
-    remember({ mask: operands[previousMask] as bigint, group: operands32[previousGroup] as number }, previous, overUser, zeroOverUser);
+    remember(operands[previousMask] as bigint, operands32[previousGroup] as number, previous, overUser, zeroOverUser);
   return Outcome.done;
 }
 
 /** Goes back to what `from` says, at or below DISPATCH_LEVEL: the user affinity, or an outer system affinity. */
 export function revert(from: STOR_GROUP_AFFINITY): Outcome {
   const { Mask: mask, Group: group } = from;
-  const toUser =
-    mask === 0n || STOR_GROUP_AFFINITY.isOverUser(from) || (stored !== undefined && stored.mask === mask && stored.group === group);
+  const toUser = mask === 0n || STOR_GROUP_AFFINITY.isOverUser(from) || isStored(mask, group);
   if (!isSet()) {
     if (toUser) return native.support().affinity ? Outcome.done : Outcome.unsupported;
     const { outcome } = isWellFormed(from) ? judge({ mask, group }) : { outcome: Outcome.notAProcessor };

@@ -13,8 +13,9 @@ export class STOR_GROUP_AFFINITY {
   /** Must be zero. */
   Reserved: [number, number, number];
 
-  /** Set where a routine wrote this structure over a user affinity: what it wrote. */
-  #overUser: { mask: bigint; group: number } | undefined;
+  /** Where a routine wrote this structure over a user affinity: the mask and group that it wrote. */
+  #overUser: bigint | undefined;
+  #overUserGroup = 0;
 
   constructor({ Mask = 0n, Group = 0 }: { Mask?: bigint; Group?: number } = {}) {
     this.Mask = Mask;
@@ -36,12 +37,13 @@ export class STOR_GROUP_AFFINITY {
     to.Group = group;
     const reserved = to.Reserved;
     if (!isZero(reserved)) to.Reserved = [0, 0, 0];
-    to.#overUser = overUser ? { mask, group } : undefined;
+    to.#overUser = overUser ? mask : undefined;
+    to.#overUserGroup = group;
   }
 
   /** @internal True for a structure as a routine wrote it over a user affinity, unchanged since. */
   static isOverUser(of: STOR_GROUP_AFFINITY): boolean {
-    return of.#overUser !== undefined && of.#overUser.mask === of.Mask && of.#overUser.group === of.Group;
+    return of.#overUser !== undefined && of.#overUser === of.Mask && of.#overUserGroup === of.Group;
   }
 }
 

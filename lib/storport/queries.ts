@@ -5,7 +5,13 @@ import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus, readMachine } from '../machine/group-table.ts';
 import { STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { checkNumber, isPointer, type HwDeviceExtension, type Out } from './parameters.ts';
-import { STOR_STATUS_INVALID_PARAMETER, STOR_STATUS_NOT_IMPLEMENTED, STOR_STATUS_SUCCESS, STOR_STATUS_UNSUCCESSFUL } from './status.ts';
+import {
+  orStatus,
+  STOR_STATUS_INVALID_PARAMETER,
+  STOR_STATUS_NOT_IMPLEMENTED,
+  STOR_STATUS_SUCCESS,
+  STOR_STATUS_UNSUCCESSFUL,
+} from './status.ts';
 
 /** PROCESSOR_NUMBER: a processor by group and bit ("PROCESSOR_NUMBER structure"). */
 export class PROCESSOR_NUMBER {
@@ -53,8 +59,10 @@ export function StorPortGetActiveGroupCount(HwDeviceExtension: HwDeviceExtension
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || !isPointer(NumberGroups, 'NumberGroups') || NumberGroups === null)
     return STOR_STATUS_INVALID_PARAMETER;
   if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
-  NumberGroups.value = activeGroups();
-  return STOR_STATUS_SUCCESS;
+  return orStatus(() => {
+    NumberGroups.value = activeGroups();
+    return STOR_STATUS_SUCCESS;
+  });
 }
 
 /**
@@ -75,10 +83,12 @@ export function StorPortGetGroupAffinity(
   )
     return STOR_STATUS_INVALID_PARAMETER;
   if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
-  const group = processors()[GroupNumber];
-  if (group === undefined || group.active === 0n) return STOR_STATUS_UNSUCCESSFUL;
-  GroupAffinityMask.value = group.active;
-  return STOR_STATUS_SUCCESS;
+  return orStatus(() => {
+    const group = processors()[GroupNumber];
+    if (group === undefined || group.active === 0n) return STOR_STATUS_UNSUCCESSFUL;
+    GroupAffinityMask.value = group.active;
+    return STOR_STATUS_SUCCESS;
+  });
 }
 
 /**
@@ -96,17 +106,19 @@ export function StorPortGetNodeAffinity(
   if (NodeAffinity !== null) STOR_GROUP_AFFINITY.check(NodeAffinity, 'NodeAffinity');
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || NodeAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
-  const { numaNodes, online } = readMachine('/');
-  const node = numaNodes.find(({ id }) => id === NodeNumber);
-  if (node === undefined) return STOR_STATUS_INVALID_PARAMETER;
-  // By what exists, so that the group does not change with what is online.
-  const parts = CpuSet.fromMask(node.capacity | node.cpus).toGroups();
-  const most = Math.max(...parts.map(({ mask }) => cpusOf(mask).length));
-  const group = parts.find(({ mask }) => cpusOf(mask).length === most)?.group ?? 0;
-  const active = CpuSet.fromMask((node.capacity | node.cpus) & online).toGroups();
-  const part = { group, mask: active.find((each) => each.group === group)?.mask ?? 0n };
-  STOR_GROUP_AFFINITY.fill(NodeAffinity, part.mask, part.group, false);
-  return STOR_STATUS_SUCCESS;
+  return orStatus(() => {
+    const { numaNodes, online } = readMachine('/');
+    const node = numaNodes.find(({ id }) => id === NodeNumber);
+    if (node === undefined) return STOR_STATUS_INVALID_PARAMETER;
+    // By what exists, so that the group does not change with what is online.
+    const parts = CpuSet.fromMask(node.capacity | node.cpus).toGroups();
+    const most = Math.max(...parts.map(({ mask }) => cpusOf(mask).length));
+    const group = parts.find(({ mask }) => cpusOf(mask).length === most)?.group ?? 0;
+    const active = CpuSet.fromMask((node.capacity | node.cpus) & online).toGroups();
+    const part = { group, mask: active.find((each) => each.group === group)?.mask ?? 0n };
+    STOR_GROUP_AFFINITY.fill(NodeAffinity, part.mask, part.group, false);
+    return STOR_STATUS_SUCCESS;
+  });
 }
 
 /**
@@ -117,10 +129,12 @@ export function StorPortGetCurrentProcessorNumber(HwDeviceExtension: HwDeviceExt
   if (ProcNumber !== null) PROCESSOR_NUMBER.check(ProcNumber, 'ProcNumber');
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || ProcNumber === null) return STOR_STATUS_INVALID_PARAMETER;
   if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
-  const place = currentProcessor();
-  if (place === undefined) return STOR_STATUS_NOT_IMPLEMENTED;
-  ProcNumber.Group = place.group;
-  ProcNumber.Number = place.number;
-  ProcNumber.Reserved = 0;
-  return STOR_STATUS_SUCCESS;
+  return orStatus(() => {
+    const place = currentProcessor();
+    if (place === undefined) return STOR_STATUS_NOT_IMPLEMENTED;
+    ProcNumber.Group = place.group;
+    ProcNumber.Number = place.number;
+    ProcNumber.Reserved = 0;
+    return STOR_STATUS_SUCCESS;
+  });
 }

@@ -1,3 +1,5 @@
+import { AffinityError } from '../errors.ts';
+
 /** The STOR_STATUS codes of storport.h, unsigned. */
 export const STOR_STATUS_SUCCESS = 0x00000000;
 export const STOR_STATUS_UNSUCCESSFUL = 0xc1000001;
@@ -34,4 +36,19 @@ const names = new Map<number, string>(
 /** The name of a STOR_STATUS; any other number in hexadecimal. */
 export function storStatusName(status: number): string {
   return names.get(status) ?? `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+/** The status of a failure: what a routine needs, the operating system does not tell. */
+export function statusOfError(error: unknown): number {
+  if (error instanceof AffinityError) return error.status;
+  throw error;
+}
+
+/** What a routine answers, or the status of its failure. */
+export function orStatus(answer: () => number): number {
+  try {
+    return answer();
+  } catch (error) {
+    return statusOfError(error);
+  }
 }

@@ -9,6 +9,7 @@ import { APC_LEVEL, currentIrql, DISPATCH_LEVEL, PASSIVE_LEVEL } from './irql.ts
 import { checkNumber, isPointer, type HwDeviceExtension, type Out } from './parameters.ts';
 import { processors } from './queries.ts';
 import {
+  orStatus,
   STOR_STATUS_INVALID_IRQL,
   STOR_STATUS_INVALID_PARAMETER,
   STOR_STATUS_NOT_IMPLEMENTED,
@@ -43,6 +44,51 @@ const threadsOf = new WeakMap<object, Set<number>>();
 /** A thread has this long to begin, ms. */
 const patience = 10_000;
 
+function start(
+  HwDeviceExtension: object,
+  StartRoutine: string | URL,
+  StartContext: unknown,
+  level: number,
+  ThreadContext: Out<ThreadContext | null> | null,
+): number {
+  const alive = threadsOf.get(HwDeviceExtension) ?? new Set<number>();
+  for (const context of alive) if (native.contextThread(context) === 0) alive.delete(context);
+  if (alive.size >= maximumProcessors()) return STOR_STATUS_UNSUCCESSFUL;
+
+  // A structure that can't be written shows here, before a thread runs that nobody could name.
+  if (ThreadContext !== null) ThreadContext.value = null;
+  const user = userExact();
+  const context = native.addContext();
+  const memory = new SharedArrayBuffer(4);
+  const module =
+    StartRoutine instanceof URL
+      ? StartRoutine.href
+      : /^[a-z][a-z+.-]+:/i.test(StartRoutine)
+        ? StartRoutine
+        : pathToFileURL(resolve(StartRoutine)).href;
+  const workerData: SystemThreadStart = { module, context, memory, level, user, startContext: StartContext };
+  let worker: Worker;
+  try {
+    worker = new Worker(join(packageRoot, 'dist', 'storport', 'system-thread.js'), { workerData });
+  } catch (cause) {
+    native.endContext(context);
+    // What the structured clone algorithm does not take, and what the caller's own getters throw, is the caller's fault.
+    if ((cause as NodeJS.ErrnoException).code !== undefined && !(cause instanceof DOMException)) return STOR_STATUS_UNSUCCESSFUL;
+    throw Object.assign(wrongType(`StartContext can't be given to another thread: ${(cause as Error).message}`), { cause });
+  }
+  worker.once('exit', () => native.endContext(context));
+  const signal = new Int32Array(memory);
+  Atomics.wait(signal, 0, 0, patience);
+  if (Atomics.load(signal, 0) !== begun) {
+    void worker.terminate();
+    return STOR_STATUS_UNSUCCESSFUL;
+  }
+  alive.add(context);
+  threadsOf.set(HwDeviceExtension, alive);
+  if (ThreadContext !== null) ThreadContext.value = Object.freeze({ StorPortThread: context });
+  return STOR_STATUS_SUCCESS;
+}
+
 /**
  * Starts a thread ("StorPortCreateSystemThread"): a worker that calls the default export of a module with StartContext
  * and its own ThreadContext. It begins with the calling thread's user affinity, never with its system affinity.
@@ -71,47 +117,13 @@ export function StorPortCreateSystemThread(
     throw wrongType(`StartRoutine is the URL or path of a module, not ${show(StartRoutine)}`);
   const priority = isPointer(Priority, 'Priority') ? (Priority as Out<number>).value : STOR_THREAD_PRIORITY.StorThreadPriorityNormal;
   checkNumber(priority, 'Priority.value');
-  const wantsContext = isPointer(ThreadContext, 'ThreadContext');
+  isPointer(ThreadContext, 'ThreadContext');
 
   const level = levelOf(priority);
   if (!hasExtension || HwDeviceExtension === null || StartRoutine === null || StartRoutine === '' || level === undefined)
     return STOR_STATUS_INVALID_PARAMETER;
   if (!native.support().affinity) return STOR_STATUS_NOT_IMPLEMENTED;
-  const alive = threadsOf.get(HwDeviceExtension) ?? new Set<number>();
-  for (const context of alive) if (native.contextThread(context) === 0) alive.delete(context);
-  if (alive.size >= maximumProcessors()) return STOR_STATUS_UNSUCCESSFUL;
-
-  // A structure that can't be written shows here, before a thread runs that nobody could name.
-  if (wantsContext) (ThreadContext as Out<ThreadContext | null>).value = null;
-  const context = native.addContext();
-  const memory = new SharedArrayBuffer(4);
-  const module =
-    StartRoutine instanceof URL
-      ? StartRoutine.href
-      : /^[a-z][a-z+.-]+:/i.test(StartRoutine)
-        ? StartRoutine
-        : pathToFileURL(resolve(StartRoutine)).href;
-  const start: SystemThreadStart = { module, context, memory, level, user: userExact(), startContext: StartContext };
-  let worker: Worker;
-  try {
-    worker = new Worker(join(packageRoot, 'dist', 'storport', 'system-thread.js'), { workerData: start });
-  } catch (cause) {
-    native.endContext(context);
-    // What the structured clone algorithm does not take, and what the caller's own getters throw, is the caller's fault.
-    if ((cause as NodeJS.ErrnoException).code !== undefined && !(cause instanceof DOMException)) return STOR_STATUS_UNSUCCESSFUL;
-    throw Object.assign(wrongType(`StartContext can't be given to another thread: ${(cause as Error).message}`), { cause });
-  }
-  worker.once('exit', () => native.endContext(context));
-  const signal = new Int32Array(memory);
-  Atomics.wait(signal, 0, 0, patience);
-  if (Atomics.load(signal, 0) !== begun) {
-    void worker.terminate();
-    return STOR_STATUS_UNSUCCESSFUL;
-  }
-  alive.add(context);
-  threadsOf.set(HwDeviceExtension, alive);
-  if (wantsContext) (ThreadContext as Out<ThreadContext | null>).value = Object.freeze({ StorPortThread: context });
-  return STOR_STATUS_SUCCESS;
+  return orStatus(() => start(HwDeviceExtension, StartRoutine, StartContext, level, ThreadContext));
 }
 
 /**
@@ -130,8 +142,8 @@ export function StorPortTerminateSystemThread(HwDeviceExtension: HwDeviceExtensi
 
 /**
  * Gives a thread of StorPortCreateSystemThread another priority, in the operating system ("StorPortSetPriorityThread").
- * Levels 7 to 15 are nice values 3 to -20 on Linux, 18 is SCHED_RR; on Windows the nearest level that the process's class
- * allows.
+ * Levels 7 to 15 are nice values 3 to -20 on Linux, 18 is SCHED_RR; on Windows the nearest level below that the process's
+ * class has, and 18 needs the real-time class.
  *
  * @returns STOR_STATUS_SUCCESS; STOR_STATUS_INVALID_PARAMETER for a wrong pointer, a thread that has ended, or no
  * priority; STOR_STATUS_INVALID_IRQL above PASSIVE_LEVEL; STOR_STATUS_UNSUCCESSFUL where the operating system refuses.

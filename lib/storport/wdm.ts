@@ -5,6 +5,7 @@ import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
 import { checkNumber } from './parameters.ts';
 import { activeGroups, currentProcessor, processors, PROCESSOR_NUMBER } from './queries.ts';
+import { orStatus } from './status.ts';
 
 export { STOR_GROUP_AFFINITY as GROUP_AFFINITY } from './group-affinity.ts';
 export { APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, KeGetCurrentIrql, KeLowerIrql, KeRaiseIrql, PASSIVE_LEVEL } from './irql.ts';
@@ -25,7 +26,7 @@ export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | n
   if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
   if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
   if (Affinity !== null && currentIrql() <= DISPATCH_LEVEL && isWellFormed(Affinity))
-    setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, true);
+    orStatus(() => setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, true));
   else if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.fill(PreviousAffinity, 0n, 0, false);
 }
 
@@ -38,7 +39,7 @@ export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | n
 export function KeRevertToUserGroupAffinityThread(PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
   if (PreviousAffinity === null) return;
   STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
-  if (currentIrql() <= DISPATCH_LEVEL && isZero(PreviousAffinity.Reserved)) revert(PreviousAffinity);
+  if (currentIrql() <= DISPATCH_LEVEL && isZero(PreviousAffinity.Reserved)) orStatus(() => revert(PreviousAffinity));
 }
 
 /** Groups that have an active processor ("KeQueryActiveGroupCount"). */

@@ -112,6 +112,7 @@ function foresee(set: CpuSet): CpuSet {
   const machine = readCpus();
   const running = set.intersect(CpuSet.fromMask(machine.online));
   if (running.size === 0) throw failure(Outcome.noneRunning, set);
+  if (!native.support().spansGroups && running.toGroups().length > 1) throw failure(Outcome.spansGroups, running);
   if (!running.isSubsetOf(CpuSet.fromMask(machine.settable))) throw failure(Outcome.notAllowed, set);
   return running;
 }

@@ -76,8 +76,9 @@ export function setStage(options: StageOptions): Stage {
     foreign: undefined,
   };
   if (loadError !== undefined || !can.affinity || !can.topology) return bare;
-  // What such a kernel will forget at the first claim is not to be looked for after it.
-  if (bare.forgetful !== undefined && bare.user !== undefined) inherit(bare.user);
+  // What such a kernel will forget at the first claim is not to be looked for after it; nor are the other groups of a
+  // thread that Windows 11 tells by its part in one.
+  if ((bare.forgetful !== undefined || !can.spansGroups) && bare.user !== undefined) inherit(bare.user);
   const { groups, cpus } = topology();
   const pairs = groups.map(({ online }) => online.intersect(cpus.allowed).toArray()).filter(({ length }) => length > 0);
   const home = pairs.find(({ length }) => length > 1) ?? pairs[0] ?? [];

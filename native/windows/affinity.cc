@@ -81,15 +81,23 @@ bool to_words(const Groups& formed, const GROUP_AFFINITY& affinity, Words words)
   return mask != 0 && (mask & ~formed.maximum(affinity.Group)) == 0 && formed.scatter({affinity.Group, mask}, words);
 }
 
-// The one group that all of `words` lie in.
+// The one group that all of `words` lie in, or at least the active ones: `trimmed` then.
 Result to_group(const Groups& formed, ConstWords words, GroupMask& processors) noexcept {
   int wanted = 0;
   for (const Word word : words) wanted += std::popcount(word);
   processors = formed.slice(words, kNoCpu);
   if (wanted != 0 && std::popcount(processors.mask) == wanted) return {};
   int known = 0;
-  for (std::uint32_t group = 0; group < formed.count(); ++group) known += std::popcount(formed.gather(group, words));
-  return {wanted != 0 && known == wanted ? Outcome::spans_groups : Outcome::not_a_processor, 0};
+  int active = 0;
+  for (std::uint32_t group = 0; group < formed.count(); ++group) {
+    GroupMask part{group, formed.gather(group, words)};
+    known += std::popcount(part.mask);
+    if (const std::uint32_t error = active_processors().keep_active(group, part.mask); error != 0)
+      return failure(error);
+    if (part.mask != 0 && ++active == 1) processors = part;
+  }
+  if (wanted == 0 || known != wanted) return {Outcome::not_a_processor, 0};
+  return {active > 1 ? Outcome::spans_groups : Outcome::trimmed, 0};
 }
 
 // The call moves the thread before it returns; this is for systems that take a moment longer. The set is in force in
@@ -118,8 +126,8 @@ Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_f
   GROUP_AFFINITY before{};
   if (!SetThreadGroupAffinity(GetCurrentThread(), &affinity, &before)) {
     const DWORD error = GetLastError();
-    const bool withheld = (running.mask & ~process_affinity(running.group)) != 0;
-    return {withheld ? Outcome::not_allowed : Outcome::refused, error};
+    // Everything else that is wrong with a parameter was ruled out above.
+    return {error == ERROR_INVALID_PARAMETER ? Outcome::not_allowed : Outcome::refused, error};
   }
   arrive(affinity);
   in_force = affinity;
@@ -173,12 +181,14 @@ Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noex
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GroupMask processors;
-  if (const Result result = to_group(*formed, wanted, processors); result.outcome != Outcome::done) return result;
+  const Result chosen = to_group(*formed, wanted, processors);
+  if (!placed(chosen)) return chosen;
   GROUP_AFFINITY after{};
   GROUP_AFFINITY before{};
   const Result result = place(*formed, processors, after, before);
   if (!placed(result)) return result;
-  return to_words(*formed, before, previous) && to_words(*formed, after, in_force) ? result : undo(before);
+  if (!to_words(*formed, before, previous) || !to_words(*formed, after, in_force)) return undo(before);
+  return chosen.outcome == Outcome::trimmed ? chosen : result;
 }
 
 Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, Words previous) noexcept {
@@ -197,17 +207,19 @@ Result restore_affinity(ConstWords previous) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GroupMask processors;
-  if (const Result result = to_group(*formed, previous, processors); result.outcome != Outcome::done) return result;
+  if (const Result chosen = to_group(*formed, previous, processors); !placed(chosen)) return chosen;
   GROUP_AFFINITY after{};
   GROUP_AFFINITY before{};
   Result result = place(*formed, processors, after, before);
-  if (result.outcome == Outcome::not_allowed) {
-    // The process was narrowed meanwhile. That narrows the sets of its threads as well, so what is left of the previous
-    // one is what the thread would have by now.
-    processors.mask &= process_affinity(processors.group);
-    if (processors.mask != 0) result = place(*formed, processors, after, before);
-  }
-  return placed(result) ? Result{} : result;
+  if (result.outcome != Outcome::not_allowed) return placed(result) ? Result{} : result;
+  // The process was narrowed meanwhile. That narrows the sets of its threads as well, so what is left of the previous
+  // one is what the thread would have by now; where nothing is left, it would have all that the process has.
+  const Word granted = process_affinity(processors.group) & formed->maximum(processors.group);
+  const bool some = (processors.mask & granted) != 0;
+  processors.mask = some ? processors.mask & granted : granted;
+  result = place(*formed, processors, after, before);
+  if (!placed(result)) return result;
+  return {some ? Outcome::done : Outcome::trimmed, 0};
 }
 
 std::uint32_t current_cpu() noexcept {

@@ -76,19 +76,36 @@ std::vector<USHORT> process_groups() {
 }
 
 // The process's part of the calling thread's group; mask 0 where Windows does not tell.
-GroupMask home_affinity() noexcept {
+struct HomeAffinity {
+  std::uint32_t group = kNoCpu;
+  Word mask = 0;
+  bool whole = true;  // nobody has confined the process to some processors of the group
+};
+HomeAffinity home_affinity() noexcept {
   GROUP_AFFINITY thread{};
-  if (!GetThreadGroupAffinity(GetCurrentThread(), &thread)) return {.group = kNoCpu, .mask = 0};
+  if (!GetThreadGroupAffinity(GetCurrentThread(), &thread)) return {};
   DWORD_PTR process = 0;
   DWORD_PTR system = 0;
-  if (!GetProcessAffinityMask(GetCurrentProcess(), &process, &system)) process = 0;
-  return {.group = thread.Group, .mask = process};
+  if (!GetProcessAffinityMask(GetCurrentProcess(), &process, &system)) process = system = 0;
+  return {.group = thread.Group, .mask = process, .whole = process == system};
 }
 
-// Of the first call in the process.
-const GroupMask& start_affinity() noexcept {
-  static const GroupMask at_start = home_affinity();
+// The process at the first call in it.
+struct Start {
+  HomeAffinity home = home_affinity();
+  std::vector<USHORT> groups = process_groups();
+};
+const Start& start() noexcept {
+  static const Start at_start;
   return at_start;
+}
+
+// The bits of a group that the process was started with. One that nobody confined was put into a group only because
+// it had to be in one, and its threads may go to any other; several groups it has from Windows 11 on, or by a job.
+Word started_with(std::uint32_t group) {
+  const auto& [home, groups] = start();
+  if (!home.whole) return home.group == group ? home.mask : 0;
+  return groups.size() < 2 || std::ranges::find(groups, group) != groups.end() ? ~Word{0} : 0;
 }
 
 bool this_machine(const std::string& sysroot) { return sysroot.empty() || sysroot == "/"; }
@@ -105,19 +122,16 @@ std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& hardware) {
 
 // GetProcessAffinityMask tells one group's part: the process's only group or, from Windows 11 and Server 2022 on, the
 // calling thread's primary group; zeros where threads were placed in several groups (learn.microsoft.com,
-// GetProcessAffinityMask). So what it told at the start stands for that group later. No call tells the part of a
-// process in its other groups: they count as whole.
+// GetProcessAffinityMask). So what it told at the start stands for that group later. Any other group
+// SetThreadGroupAffinity takes as a whole: it becomes one of the process's ("Processor Groups").
 Word process_affinity(std::uint32_t group) {
-  const GroupMask home = home_affinity();
-  if (home.group == group && home.mask != 0) return home.mask;
-  const std::vector<USHORT> members = process_groups();
-  const bool member = members.empty() ? home.group == group : std::ranges::find(members, group) != members.end();
-  if (!member) return 0;
-  const GroupMask& at_start = start_affinity();
-  return at_start.group == group && at_start.mask != 0 ? at_start.mask : ~Word{0};
+  const HomeAffinity now = home_affinity();
+  if (now.group == group && now.mask != 0) return now.mask;
+  const HomeAffinity& at_start = start().home;
+  return at_start.group == group && !at_start.whole ? at_start.mask : ~Word{0};
 }
 
-void note_start() noexcept { static_cast<void>(start_affinity()); }
+void note_start() noexcept { static_cast<void>(start()); }
 
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};
@@ -133,10 +147,12 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
   if (machine.online.empty()) return {Outcome::refused, ERROR_NOT_FOUND};
 
   const ProcessorNumbers numbers(machine.groups);
-  for (std::uint32_t group = 0; group < machine.groups.size(); ++group)
-    numbers.add({group, machine.groups[group].active & process_affinity(group)}, machine.allowed);
-  if (machine.allowed.empty()) machine.allowed = machine.online;
-  machine.settable = machine.allowed;
+  for (std::uint32_t group = 0; group < machine.groups.size(); ++group) {
+    const Word settable = machine.groups[group].active & process_affinity(group);
+    numbers.add({group, settable}, machine.settable);
+    numbers.add({group, settable & started_with(group)}, machine.allowed);
+  }
+  if (machine.allowed.empty()) machine.allowed = machine.settable;
   return {};
 }
 

@@ -12,7 +12,8 @@ namespace groupaffinity {
 // Windows has reserved numbers for them. Returns 0, or GetLastError() and no groups.
 [[nodiscard]] std::uint32_t read_hardware_groups(std::vector<HardwareGroup>& hardware);
 
-// The bits of a group that the affinity of this process holds; bits that are no processors may be set among them.
+// The bits of a group that the affinity of this process lets its threads have; bits that are no processors may be set
+// among them.
 [[nodiscard]] Word process_affinity(std::uint32_t group);
 
 }  // namespace groupaffinity

@@ -14,6 +14,8 @@ export interface Options {
   execArgv?: string[];
   /** A command that the process is started with, as taskset. */
   under?: string[];
+  /** The folder of the package that it loads; the checkout by default. */
+  at?: string;
 }
 
 /** The kernel's word on the calling thread: not through any call under test. */
@@ -30,8 +32,8 @@ const failure = (call) => { try { call(); return null; } catch (error) { return 
  * Runs a module in a Node process of its own, with the package under its public names, and returns what it exports as
  * default. The process starts with the CPUs that this one has.
  */
-export async function inOwnProcess<T>(source: string, { env = {}, execArgv = [], under = [] }: Options = {}): Promise<T> {
-  const folder = mkdtempSync(join(checkout, 'build', 'test-'));
+export async function inOwnProcess<T>(source: string, { env = {}, execArgv = [], under = [], at = checkout }: Options = {}): Promise<T> {
+  const folder = mkdtempSync(join(at, 'build', 'test-'));
   try {
     const file = join(folder, 'program.mjs');
     const main = join(folder, 'main.mjs');

@@ -21,16 +21,19 @@ export type Question =
 
 export default function agent({ memory, cpus, maximum }: AgentStart): void {
   let contexts: readonly (object | null)[] = [];
-  const thread = new FacadeThread({ storport, wdm, pin, affinity, CpuSet } as never, {
-    flat: (set) =>
-      set.reduce(
-        (flat, mask, group) =>
-          (cpus[group] ?? []).reduce((all, cpu, bit) => (((mask >> BigInt(bit)) & 1n) === 1n ? all | (1n << BigInt(cpu)) : all), flat),
-        0n,
-      ),
-    maximum: (group) => maximum[group] ?? 0n,
-    context: (id) => contexts[id] ?? {},
-  });
+  const thread = new FacadeThread(
+    { storport, wdm, pin, affinity, CpuSet },
+    {
+      flat: (set) =>
+        set.reduce(
+          (flat, mask, group) =>
+            (cpus[group] ?? []).reduce((all, cpu, bit) => (((mask >> BigInt(bit)) & 1n) === 1n ? all | (1n << BigInt(cpu)) : all), flat),
+          0n,
+        ),
+      maximum: (group) => maximum[group] ?? 0n,
+      context: (id) => contexts[id] ?? {},
+    },
+  );
   new Mailbox(memory).serve((asked) => {
     const question = asked as Question;
     switch (question.do) {

@@ -687,3 +687,31 @@ describe('what is around Set and Revert', () => {
     expect([0, 1, 2, 3, allGroups].map((group) => answer({ name: 'KeQueryMaximumProcessorCountEx', group }))).toEqual([4, 8, 2, 0, 14]);
   });
 });
+
+describe('where the operating system keeps a thread inside one group, the primary one being group 1', () => {
+  const windows: Machine = { ...machine, primary: 1 };
+  const everywhere = (first: Call, ...calls: readonly Call[]): Ran => runFrom(start(windows, both), first, ...calls);
+  const told = s1(0x0fn);
+
+  it('a U that spans groups is told, and brought back, by its part in the primary group', () => {
+    const { results, last } = everywhere(set(gm(0, 0x3n), 0, { home: 1 }), revert(p(0)));
+    expect([shown(results[0] as Result), at(results[0] as Result), at(last)]).toEqual([[1, 0x0fn], s0(0x3n), told]);
+    expect(at(everywhere(pin(s0(0x1n)), restore()).last)).toEqual(told);
+    expect(at(everywhere(raise(irql.DISPATCH), set(gm(0, 0x3n), 0, { home: 1 }), revert(p(0)), lower(irql.PASSIVE)).last)).toEqual(told);
+  });
+
+  it('a new thread gets that part, and its maker keeps all', () => {
+    const { last } = everywhere(create());
+    expect([at(last), at(last, 1)]).toEqual([both, told]);
+  });
+
+  it('what is refused, or has no effect, changes nothing', () => {
+    const { last, results } = everywhere(set(gm(2, 0x1n)), revert(zero), pin(both), set(gm(9, 1n)));
+    expect([results.map(({ outcome }) => outcome.kind), at(last)]).toEqual([['status', 'status', 'throws', 'status'], both]);
+  });
+
+  it('a pin spans no groups, unless only one has active processors', () => {
+    const { results, last } = everywhere(pin([0x1n, 0x1n, 0n]), pin([0x1n, 0x10n, 0x1n]));
+    expect([results.map(({ outcome }) => outcome.kind), at(last)]).toEqual([['throws', 'returned'], s0(0x1n)]);
+  });
+});

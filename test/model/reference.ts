@@ -21,6 +21,12 @@ export interface Machine {
   readonly allowed: CpuSet;
   /** Processors of each NUMA node, existing ones. */
   readonly nodes: readonly CpuSet[];
+  /**
+   * Where the operating system keeps a thread inside one group (Windows). A pin then spans no groups. The U of the first thread may
+   * (Windows 11); of such a U the system tells the part in this group, its primary one, and no call widens what a call has narrowed: that
+   * part is what a Revert or the end of a pin brings back, and what a new thread gets ("What the Revert brings back").
+   */
+  readonly primary?: number;
 }
 
 export type Reserved = readonly [number, number, number];
@@ -267,6 +273,15 @@ function newThread(machine: Machine, adapter: number | null, user: CpuSet, prior
   });
 }
 
+/** U as the operating system tells it, and can bring it back. */
+function told({ primary }: Machine, user: CpuSet): CpuSet {
+  return primary === undefined || !spansGroups(user) ? user : user.map((mask, group) => (group === primary ? mask : 0n));
+}
+
+function spansGroups(set: CpuSet): boolean {
+  return set.filter((mask) => mask !== 0n).length > 1;
+}
+
 /** A machine with one thread, number 0, that nobody created and that may run wherever the process may, or on `user`. */
 export function start(machine: Machine, user: CpuSet = machine.allowed): State {
   return { machine, threads: [newThread(machine, null, user, normalPriority)] };
@@ -359,6 +374,7 @@ function set(state: State, thread: Thread, call: SetCall): Step {
 
   let previous: Structure;
   let captured: GroupMask | null = null;
+  const user = thread.system === null ? told(machine, thread.user) : thread.user;
   if (thread.system !== null) {
     const { Mask, Group } = thread.system;
     previous = { ...zeroed, Mask: Mask & (machine.groups[Group]?.active ?? 0n), Group };
@@ -367,12 +383,12 @@ function set(state: State, thread: Thread, call: SetCall): Step {
   } else if (call.ke) {
     previous = zeroed; // Row 1: the kernel's routine says "a user affinity" by (0, 0).
   } else {
-    const token = slice(machine, thread.user, call.home); // Decision 1.
+    const token = slice(machine, user, call.home); // Decision 1.
     previous = { ...token, Reserved: noReserved, token };
     if (call.previous !== null) captured = token;
   }
   const pending = thread.irql >= irql.DISPATCH;
-  const after = replaceSlot(settle(machine, { ...thread, system, captured, pending }), call.previous, previous);
+  const after = replaceSlot(settle(machine, { ...thread, user, system, captured, pending }), call.previous, previous);
   return done(replaceThread(state, call.thread, after), call.ke ? returned : success, { previous: named(after) });
 }
 
@@ -409,13 +425,14 @@ function revert(state: State, thread: Thread, call: RevertCall): Step {
 
 /** A processor that does not exist is an error, an offline one is dropped, nothing left is an error (`house.md`, section 2). */
 function pin(state: State, id: number, thread: Thread, where: CpuSet): Step {
-  const { groups, allowed } = state.machine;
+  const { groups, allowed, primary } = state.machine;
   const unknown = where.some((mask, group) => (mask & ~(groups[group]?.maximum ?? 0n)) !== 0n);
   const user = groups.map(({ active }, group) => active & (where[group] ?? 0n));
   const forbidden = user.some((mask, group) => (mask & ~(allowed[group] ?? 0n)) !== 0n);
-  if (unknown || isEmpty(user) || forbidden) return done(state, affinityError);
+  const spans = primary !== undefined && spansGroups(user);
+  if (unknown || isEmpty(user) || forbidden || spans) return done(state, affinityError);
   // Row 11: below a system affinity, this waits.
-  const after = settle(state.machine, { ...thread, user, pins: [...thread.pins, thread.user] });
+  const after = settle(state.machine, { ...thread, user, pins: [...thread.pins, told(state.machine, thread.user)] });
   return done(replaceThread(state, id, after), returned);
 }
 
@@ -440,7 +457,7 @@ function create(state: State, thread: Thread, extension: number | null, routine:
   const limit = state.machine.groups.reduce((sum, { maximum }) => sum + count(maximum), 0);
   const running = state.threads.filter(({ adapter, ended }) => adapter === extension && !ended).length;
   if (running >= limit) return done(state, unsuccessful); // Decision 23.
-  const created = newThread(state.machine, extension, thread.user, priority ?? normalPriority); // Decision 22.
+  const created = newThread(state.machine, extension, told(state.machine, thread.user), priority ?? normalPriority); // Decision 22.
   return done({ machine: state.machine, threads: [...state.threads, created] }, success, { created: state.threads.length });
 }
 

@@ -29,6 +29,8 @@ using Bytes = std::vector<std::byte>;
 
 class Composer {
  public:
+  explicit Composer(std::uint8_t reserved = 0) : reserved_(reserved) {}
+
   // Starts a record; its size is what follows unless `size` says otherwise.
   Composer& record(std::uint32_t relationship) {
     start_ = bytes_.size();
@@ -42,8 +44,10 @@ class Composer {
     bytes_.insert(bytes_.end(), count, std::byte{value});
     return *this;
   }
+  // Bytes without a meaning.
+  Composer& reserved(std::size_t count) { return fill(count, reserved_); }
   Composer& masks(std::initializer_list<GroupMask> masks) {
-    for (const GroupMask& mask : masks) u64(mask.mask).u16(static_cast<std::uint16_t>(mask.group)).fill(6);
+    for (const GroupMask& mask : masks) u64(mask.mask).u16(static_cast<std::uint16_t>(mask.group)).reserved(6);
     return *this;
   }
   Composer& end() { return size(static_cast<std::uint32_t>(bytes_.size() - start_)); }
@@ -53,27 +57,27 @@ class Composer {
   }
 
   Composer& core(std::uint8_t efficiency_class, GroupMask mask) {
-    return record(0).u8(0).u8(efficiency_class).fill(20).u16(1).masks({mask}).end();
+    return record(0).u8(0).u8(efficiency_class).reserved(20).u16(1).masks({mask}).end();
   }
   Composer& package(std::initializer_list<GroupMask> list) {
-    return record(3).fill(22).u16(static_cast<std::uint16_t>(list.size())).masks(list).end();
+    return record(3).reserved(22).u16(static_cast<std::uint16_t>(list.size())).masks(list).end();
   }
   Composer& node(std::uint32_t id, std::uint16_t count, std::initializer_list<GroupMask> list,
                  std::uint32_t relationship = 1) {
-    return record(relationship).u32(id).fill(18).u16(count).masks(list).end();
+    return record(relationship).u32(id).reserved(18).u16(count).masks(list).end();
   }
   Composer& cache(std::uint8_t level, std::uint32_t type, std::uint32_t bytes, std::uint16_t count,
                   std::initializer_list<GroupMask> list) {
-    return record(2).u8(level).u8(8).u16(64).u32(bytes).u32(type).fill(18).u16(count).masks(list).end();
+    return record(2).u8(level).u8(8).u16(64).u32(bytes).u32(type).reserved(18).u16(count).masks(list).end();
   }
   struct Group {
     std::uint8_t maximum;
     std::uint64_t active;
   };
   Composer& groups(std::uint16_t maximum, std::initializer_list<Group> list) {
-    record(4).u16(maximum).u16(static_cast<std::uint16_t>(list.size())).fill(20);
+    record(4).u16(maximum).u16(static_cast<std::uint16_t>(list.size())).reserved(20);
     for (const Group& group : list)
-      u8(group.maximum).u8(static_cast<std::uint8_t>(std::popcount(group.active))).fill(38).u64(group.active);
+      u8(group.maximum).u8(static_cast<std::uint8_t>(std::popcount(group.active))).reserved(38).u64(group.active);
     return end();
   }
 
@@ -89,6 +93,7 @@ class Composer {
   }
   Bytes bytes_;
   std::size_t start_ = 0;
+  std::uint8_t reserved_;
 };
 
 // In an allocation of exactly that length, so that the sanitizer sees a read beyond it.
@@ -209,6 +214,72 @@ void unknown_relationships_are_passed_over() {
   CHECK(m.online == range(0, 1) && m.cores.empty() && m.packages.empty());
 }
 
+// A record of each kind; the nodes and caches as they were before they had a count, and with one.
+Composer one_of_each(std::uint8_t reserved) {
+  Composer c(reserved);
+  c.core(1, {0, 0x3}).core(0, {1, 0x1}).package({{0, 0xF}, {1, 0x3}});
+  c.node(0, 1, {{0, 0xF}}).node(1, 1, {{1, 0x3}}).node(2, 2, {{0, 0x1}, {1, 0x1}}, 6);
+  c.cache(1, 2, 32768, 1, {{0, 0x3}}).cache(3, 0, 65536, 2, {{0, 0xF}, {1, 0x3}});
+  return c.groups(3, {{8, 0xF}, {2, 0x3}});
+}
+
+std::string text(const Machine& m) {
+  std::string out;
+  const auto put = [&](std::uint64_t number) { out += std::to_string(number) + ' '; };
+  const auto cpus = [&](const CpuSet& set) {
+    set.for_each(put);
+    out += '\n';
+  };
+  cpus(m.possible);
+  cpus(m.online);
+  for (const Package& package : m.packages) cpus(package.cpus);
+  for (const Core& core : m.cores) cpus(core.cpus);
+  for (const NumaNode& node : m.numa_nodes) put(node.id), cpus(node.capacity);
+  for (const Cache& cache : m.caches)
+    put(cache.level), put(static_cast<unsigned>(cache.type)), put(cache.bytes), cpus(cache.cpus);
+  for (const Kind& kind : m.kinds) put(kind.efficiency_class), cpus(kind.cpus);
+  for (const HardwareGroup& group : m.groups) put(group.maximum), put(group.active);
+  return out;
+}
+
+void bytes_without_a_meaning_mean_nothing() {
+  const std::string clean = text(machine_of(one_of_each(0)));
+  CHECK(clean == text(machine_of(one_of_each(0xFF))) && clean == text(machine_of(one_of_each(0x5A))));
+}
+
+void a_count_of_zero_and_of_one() {
+  for (const std::uint16_t count : {std::uint16_t{0}, std::uint16_t{1}}) {
+    Composer c;
+    c.node(0, count, {{0, 0xF}, {1, 0x3}}).cache(3, 0, 65536, count, {{0, 0xF}, {1, 0x3}});
+    const Machine m = machine_of(c.groups(2, {{4, 0xF}, {2, 0x3}}));
+    CHECK(m.numa_nodes.size() == 1 && m.numa_nodes[0].cpus == range(0, 3));
+    CHECK(m.caches.size() == 1 && m.caches[0].cpus == range(0, 3));
+  }
+  // Cores and packages always had a count.
+  Composer c;
+  c.record(0).fill(22).u16(0).masks({{0, 0x1}}).end();
+  c.record(3).fill(22).u16(0).masks({{0, 0x1}}).end();
+  const Machine m = machine_of(c.groups(1, {{4, 0xF}}));
+  CHECK(m.cores.empty() && m.packages.empty() && m.kinds.size() == 1 && m.kinds[0].cpus == range(0, 3));
+}
+
+// Each record of a machine alone in a buffer, cut to every size, with a size that says so and with its old one.
+void every_record_cut_to_every_size() {
+  const Bytes bytes = one_of_each(0xFF).bytes();
+  std::uint32_t size = 0;
+  for (std::size_t start = 0; start < bytes.size(); start += size) {
+    std::memcpy(&size, bytes.data() + start + 4, sizeof size);
+    for (std::uint32_t cut = 0; cut <= size; ++cut) {
+      Bytes record(bytes.begin() + static_cast<std::ptrdiff_t>(start),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(start + cut));
+      const bool whole = cut == size;
+      CHECK(whole || text(machine_of(record)) == text(machine_of(std::span<const std::byte>{})));
+      if (cut >= 8) std::memcpy(record.data() + 4, &cut, sizeof cut);
+      static_cast<void>(machine_of(record));
+    }
+  }
+}
+
 void an_impossible_size_ends_the_reading() {
   for (const std::uint32_t size : {0u, 1u, 7u, 81u, 0x7FFFFFFFu, 0xFFFFFFFFu}) {
     Composer c;
@@ -287,6 +358,9 @@ int main() {
   groups_are_numbered_over_their_maximum_and_lists_hold_active_ones();
   a_record_longer_than_its_content_is_stepped_over_by_its_size();
   unknown_relationships_are_passed_over();
+  bytes_without_a_meaning_mean_nothing();
+  a_count_of_zero_and_of_one();
+  every_record_cut_to_every_size();
   an_impossible_size_ends_the_reading();
   absurd_counts_are_cut_to_the_record();
   no_buffer_at_all();

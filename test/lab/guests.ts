@@ -141,7 +141,7 @@ const shapes: readonly Shape[] = [
     boot: 2,
     online: '51-52,102,153,203-204,254',
     groups: ['0-50', '51-101', '102-152', '153-203', '204-254'],
-    programs: 100,
+    programs: 60,
   },
 ];
 

@@ -38,9 +38,9 @@ export function storStatusName(status: number): string {
   return names.get(status) ?? `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
 }
 
-/** The status of a failure: what a routine needs, the operating system does not tell. */
+/** The status of a failure: what a routine needs, the operating system does not tell. A package without its addon has none. */
 export function statusOfError(error: unknown): number {
-  if (error instanceof AffinityError) return error.status;
+  if (error instanceof AffinityError && error.code !== 'ERR_AFFINITY_NO_BINARY') return error.status;
   throw error;
 }
 

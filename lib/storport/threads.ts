@@ -41,8 +41,8 @@ const maximumProcessors = (): number => processors().reduce((sum, { maximum }) =
 /** The threads of each adapter; ended ones are swept out when a new one is asked for. */
 const threadsOf = new WeakMap<object, Set<number>>();
 
-/** A thread has this long to begin, ms. */
-const patience = 10_000;
+/** A thread has this long to begin, ms: on a crowded machine that emulates another, ten seconds were too short. */
+const patience = 30_000;
 
 function start(
   HwDeviceExtension: object,

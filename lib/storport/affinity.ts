@@ -33,7 +33,7 @@ export function statusOf(outcome: Outcome): number {
 }
 
 function refused(PreviousAffinity: STOR_GROUP_AFFINITY | null, status: number): number {
-  if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.fill(PreviousAffinity, 0n, 0, false);
+  if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.zero(PreviousAffinity);
   return status;
 }
 

@@ -110,10 +110,10 @@ function remember(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | n
     storedGroup = group;
   } else if (previous !== null && isStored(mask, group)) stored = undefined;
   if (previous === null || (overUser && zeroOverUser)) return;
-  STOR_GROUP_AFFINITY.fill(previous, mask, group, overUser);
+  STOR_GROUP_AFFINITY.store(previous, mask, group, overUser);
 }
 
-const isStored = (mask: bigint, group: number): boolean => stored !== undefined && stored === mask && storedGroup === group;
+const isStored = (mask: bigint, group: number): boolean => stored !== undefined && storedGroup === group && stored === mask;
 
 /**
  * Sets the system affinity, at or below DISPATCH_LEVEL. `mask` has at most 64 bits, `group` is a USHORT. `previous` is
@@ -121,7 +121,7 @@ const isStored = (mask: bigint, group: number): boolean => stored !== undefined 
  */
 export function setSystem(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
   // Whatever is wrong with the structure shows here, before the thread moves.
-  if (previous !== null) STOR_GROUP_AFFINITY.fill(previous, 0n, 0, false);
+  if (previous !== null) STOR_GROUP_AFFINITY.zero(previous);
   if (currentIrql() >= DISPATCH_LEVEL) return setDeferred({ mask, group }, previous, zeroOverUser);
   const outcome = exchange(mask, group);
   if (outcome > Outcome.trimmed) return outcome;

@@ -31,13 +31,20 @@ export class STOR_GROUP_AFFINITY {
     if (typeof value.Group !== 'number') throw wrongType(`${parameter}.Group is a number, not ${show(value.Group)}`);
   }
 
-  /** @internal */
-  static fill(to: STOR_GROUP_AFFINITY, mask: bigint, group: number, overUser: boolean): void {
+  /** @internal All fields zero. */
+  static zero(to: STOR_GROUP_AFFINITY): void {
+    to.Mask = 0n;
+    to.Group = 0;
+    if (!isZero(to.Reserved)) to.Reserved = [0, 0, 0];
+    to.#overUser = undefined;
+  }
+
+  /** @internal Into a structure that is zero. */
+  static store(to: STOR_GROUP_AFFINITY, mask: bigint, group: number, overUser: boolean): void {
     to.Mask = mask;
     to.Group = group;
-    const reserved = to.Reserved;
-    if (!isZero(reserved)) to.Reserved = [0, 0, 0];
-    to.#overUser = overUser ? mask : undefined;
+    if (!overUser) return;
+    to.#overUser = mask;
     to.#overUserGroup = group;
   }
 

@@ -116,7 +116,8 @@ export function StorPortGetNodeAffinity(
     const group = parts.find(({ mask }) => cpusOf(mask).length === most)?.group ?? 0;
     const active = CpuSet.fromMask((node.capacity | node.cpus) & online).toGroups();
     const part = { group, mask: active.find((each) => each.group === group)?.mask ?? 0n };
-    STOR_GROUP_AFFINITY.fill(NodeAffinity, part.mask, part.group, false);
+    STOR_GROUP_AFFINITY.zero(NodeAffinity);
+    STOR_GROUP_AFFINITY.store(NodeAffinity, part.mask, part.group, false);
     return STOR_STATUS_SUCCESS;
   });
 }

@@ -27,7 +27,7 @@ export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | n
   if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
   if (Affinity !== null && currentIrql() <= DISPATCH_LEVEL && isWellFormed(Affinity))
     orStatus(() => setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, true));
-  else if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.fill(PreviousAffinity, 0n, 0, false);
+  else if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.zero(PreviousAffinity);
 }
 
 /**

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,9 +56,13 @@ bool subset(ConstWords part, ConstWords whole) noexcept {
 }
 
 bool single(ConstWords words) noexcept {
-  int bits = 0;
-  for (const Word word : words) bits += std::popcount(word);
-  return bits == 1;
+  bool found = false;
+  for (const Word word : words) {
+    if (word == 0) continue;
+    if (found || !std::has_single_bit(word)) return false;
+    found = true;
+  }
+  return found;
 }
 
 // A whole small file of /sys or /proc; cut at the buffer's end.
@@ -108,12 +113,37 @@ struct ThreadMemory {
   Known wide;    // last learned from /proc
   Known narrow;  // last set here
   std::vector<Word> view, scratch, running;
+  std::vector<Word> seen;    // in force a moment ago,
+  std::int64_t seen_at = 0;  // by the clock of now()
 
   ThreadMemory() {
-    for (auto* words : {&wide.view, &wide.exact, &narrow.view, &narrow.exact, &view, &scratch, &running})
+    for (auto* words : {&wide.view, &wide.exact, &narrow.view, &narrow.exact, &view, &scratch, &running, &seen})
       words->resize(mask_words());
   }
 };
+
+std::int64_t now() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+// CPUs that were in force this long ago, in nanoseconds, are still running and granted: the thread itself can't have
+// taken one offline or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
+constexpr std::int64_t kMoment = 20'000;
+
+void see(ThreadMemory& mine, ConstWords view) noexcept {
+  // One CPU alone proves nothing that is ever asked for.
+  if (single(view)) return;
+  const std::int64_t time = now();
+  if (time - mine.seen_at < kMoment && !subset(mine.seen, view)) return;
+  std::ranges::copy(view, mine.seen.begin());
+  mine.seen_at = time;
+}
+
+bool seen_lately(const ThreadMemory& mine, ConstWords wanted) noexcept {
+  return subset(wanted, mine.seen) && now() - mine.seen_at < kMoment;
+}
 
 ThreadMemory& memory() noexcept {
   thread_local ThreadMemory own;
@@ -182,15 +212,17 @@ Result settle(ConstWords wanted, ConstWords exact, Words in_force) noexcept {
 
 // mine.view holds what sched_getaffinity() just said.
 Result exchange_from_view(ThreadMemory& mine, ConstWords wanted, Words previous, Words in_force) noexcept {
+  see(mine, mine.view);
   std::ranges::copy(exact_of(mine, mine.view), previous.begin());
   if (const std::uint32_t error = set(wanted); error != 0) return classify_refusal(wanted, error);
   Result result;
   // A part of what was in force is running and allowed; one CPU alone is, or the kernel had refused.
-  if (subset(wanted, mine.view) || single(wanted)) {
+  if (subset(wanted, mine.view) || single(wanted) || seen_lately(mine, wanted)) {
     std::ranges::copy(wanted, in_force.begin());
   } else {
     result = settle(wanted, previous, in_force);
     if (result.outcome != Outcome::done && result.outcome != Outcome::trimmed) return result;
+    see(mine, in_force);
   }
   remember(mine.narrow, in_force, in_force);
   return result;

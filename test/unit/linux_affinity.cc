@@ -34,6 +34,7 @@ struct Thread {
 Word online = kPossible;
 Word cpuset = kPossible;
 bool cpuset_known = true;
+std::int64_t elapsed = 1'000'000'000;  // ns
 Thread pinned;
 Thread never_pinned;
 
@@ -109,6 +110,12 @@ int fake_open(const char* path, int, ...) {
   return file(text);
 }
 
+int fake_clock(clockid_t, timespec* time) {
+  time->tv_sec = elapsed / 1'000'000'000;
+  time->tv_nsec = elapsed % 1'000'000'000;
+  return 0;
+}
+
 int fake_cpu() { return std::countr_zero(pinned.allowed & online); }
 
 namespace groupaffinity {
@@ -137,6 +144,7 @@ long live(std::mt19937& random) {
   long calls = 0;
   for (int turn = 0; turn < 60 && failures < 5; ++turn) {
     const unsigned what = below(10);
+    elapsed += below(2) == 0 ? 3'000 : 1'000'000;
     if (what < 4 && nested.size() < 4) {
       const Word wanted = 1 + below(kPossible);
       const Word before = pinned.allowed;
@@ -183,9 +191,11 @@ long live(std::mt19937& random) {
       for (const Word previous : nested) lost = lost || (previous & cpuset & changed) == 0;
       if (lost) continue;
       online = changed;
+      elapsed += 1'000'000;
       tell("hotplug", changed, 0);
     } else if (what == 9 && nested.empty() && cpuset_known && !by_taskset) {
       cpuset |= Word{1} << below(6);
+      elapsed += 100'000;
       move_cpuset(pinned);
       move_cpuset(never_pinned);
       tell("cpuset", cpuset, 0);

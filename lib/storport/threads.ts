@@ -41,7 +41,7 @@ const maximumProcessors = (): number => processors().reduce((sum, { maximum }) =
 /** The threads of each adapter; ended ones are swept out when a new one is asked for. */
 const threadsOf = new WeakMap<object, Set<number>>();
 
-/** A thread has this long to begin, ms: on a crowded machine that emulates another, ten seconds were too short. */
+/** A thread has this long to begin, ms: a crowded machine that emulates another one takes more than ten seconds. */
 const patience = 30_000;
 
 function start(

@@ -17,15 +17,22 @@ const machines: Machine[] = [...nodes, ...guests, ...arms, ...wines, ...sanitize
 /** At the same time: emulated machines use one processor each, most of the time. */
 const atOnce = Math.min(2, availableParallelism());
 
-const asked = process.argv.slice(2);
+const usage = `npm run lab [-- NAME...]\n${machines.map(({ name, about }) => `  ${name}: ${about}`).join('\n')}`;
+const names = process.argv.slice(2);
+/** Only whether the names are right: building takes a while. */
+const only = names[0] === '--check';
+const asked = only ? names.slice(1) : names;
+if (asked.includes('--help')) {
+  console.log(usage);
+  process.exit(0);
+}
 const known = new Set(machines.map(({ name }) => name));
 const unknown = asked.filter((name) => !known.has(name));
 if (unknown.length > 0) {
-  console.error(
-    `the lab has no machine '${unknown.join("', '")}'; it has\n${machines.map(({ name, about }) => `  ${name}: ${about}`).join('\n')}`,
-  );
+  console.error(`the lab has no machine '${unknown.join("', '")}': ${usage}`);
   process.exit(2);
 }
+if (only) process.exit(0);
 
 interface Visited {
   readonly machine: Machine;

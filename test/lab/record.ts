@@ -3,9 +3,9 @@
  * it too, on drive Z: its threads are threads of that kernel.
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { release } from 'node:os';
 import { dirname } from 'node:path/posix';
 import { CpuSet } from 'groupaffinity';
+import { forgetful } from '../machine/kernel.ts';
 
 /** The folder of this process; undefined where no Linux kernel tells, or nobody said which process this is there. */
 function ownFolder(): string | undefined {
@@ -14,9 +14,6 @@ function ownFolder(): string | undefined {
   return number === undefined ? undefined : `Z:/proc/${number}`;
 }
 
-/** Before 6.2 Linux leaves out of every set the CPUs that are offline when it is given. */
-const [major = 0, minor = 0] = process.platform === 'linux' ? release().split('.').map(Number) : [6, 2];
-const forgetful = major < 6 || (major === 6 && minor < 2);
 const online = (): CpuSet => CpuSet.parse(readFileSync('/sys/devices/system/cpu/online', 'utf8').trim());
 
 function field(status: string, name: string): string {

@@ -37,10 +37,16 @@ async function bundle(input, file) {
   await made.write({ file, format: 'esm', codeSplitting: false });
 }
 
+const asked = process.argv.slice(2);
+if (asked.length > 0) {
+  await bundle('test/lab/main.ts', 'build/lab/main.js');
+  node(join('build', 'lab', 'main.js'), '--check', ...asked);
+  if (asked.includes('--help')) process.exit(0);
+}
 rmSync(join(checkout, 'prebuilds'), { recursive: true, force: true });
 node(join('native', 'build.mjs'), '--prebuild');
 node(join('lib', 'bundle.mjs'));
 await bundle('test/lab/main.ts', 'build/lab/main.js');
 for (const name of readdirSync(join(checkout, 'test', 'lab', 'agents')))
   await bundle(`test/lab/agents/${name}`, `build/lab/agents/${basename(name, '.ts')}.mjs`);
-node(join('build', 'lab', 'main.js'), ...process.argv.slice(2));
+node(join('build', 'lab', 'main.js'), ...asked);

@@ -1,12 +1,12 @@
 /** Runs programs of the model on the kernel of this machine, and asks the kernel after each call: through /proc, by no call under test. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { release } from 'node:os';
 import { affinity, CpuSet, pin } from '../../lib/index.ts';
 import * as storport from '../../lib/storport/index.ts';
 import * as wdm from '../../lib/storport/wdm.ts';
 import { differs, FacadeThread, fieldsOf } from '../model/facade.ts';
 import { print, printCall, printSet, resolve, type Program } from '../model/programs.ts';
 import { start, step, type Call, type CpuSet as ByGroup, type State } from '../model/reference.ts';
+import { forgetful } from './kernel.ts';
 import { byGroup, cpus, groundHere, groups, machine } from './this-machine.ts';
 
 /** The kernel's word on this thread. */
@@ -27,12 +27,8 @@ function switchCpu(cpu: number, on: boolean): boolean {
   }
 }
 
-/** Before 6.2 the kernel leaves out of every set the CPUs that are offline when it is given. */
-const [major = 0, minor = 0] = release().split('.').map(Number);
-const forgetful = major < 6 || (major === 6 && minor < 2);
-
 /**
- * What such a kernel does to sets that hold offline CPUs, which is known only when it shows: for CPUs that have been
+ * What a forgetful kernel does to sets that hold offline CPUs, which is known only when it shows: for CPUs that have been
  * offline, the model learns from the kernel whether the thread still has them.
  */
 class Forgetting {

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { affinity, AffinityError, CpuSet, currentCpu, pin, topology } from 'groupaffinity';
+import { affinity, CpuSet, currentCpu, pin, topology } from 'groupaffinity';
 import {
   STOR_GROUP_AFFINITY,
   storStatusName,
@@ -15,6 +15,7 @@ import {
 } from 'groupaffinity/storport';
 import { spread } from 'groupaffinity/workers';
 import { fromList } from '../../fixtures/compose.ts';
+import { errorCode } from '../error-code.ts';
 import { Found } from '../lab.ts';
 import { recorded } from '../record.ts';
 
@@ -68,15 +69,6 @@ const pairs = groups.flatMap((cpus) => {
   return goes === undefined || stays === undefined ? [] : [{ stays, goes }];
 });
 
-function code(call: () => unknown): string {
-  try {
-    call();
-    return 'nothing thrown';
-  } catch (error) {
-    return error instanceof AffinityError ? error.code : String(error);
-  }
-}
-
 async function wherePlaced(): Promise<void> {
   await found.check('a set that names online and offline CPUs is trimmed, and the next PreviousAffinity shows it', () => {
     for (const { stays, goes } of pairs)
@@ -103,7 +95,7 @@ async function wherePlaced(): Promise<void> {
         agree(
           'the pin',
           'ERR_AFFINITY_OFFLINE',
-          code(() => pin([goes])),
+          errorCode(() => pin([goes])),
         );
         agree('the kernel allows', stays, allowed());
       });

@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
-import { affinity, AffinityError, CpuSet, currentCpu, pin, topology, withAffinity, type Where } from 'groupaffinity';
+import { affinity, CpuSet, currentCpu, pin, topology, withAffinity, type Where } from 'groupaffinity';
 import {
   STOR_GROUP_AFFINITY,
   STOR_THREAD_PRIORITY,
@@ -19,6 +19,7 @@ import {
   type ThreadContext,
 } from 'groupaffinity/storport';
 import { sitters, spread, workerOptions, type Plan, type Unit } from 'groupaffinity/workers';
+import { errorCode } from '../error-code.ts';
 import { Found } from '../lab.ts';
 import { words, type Order, type Sighting } from '../placement-protocol.ts';
 import { allRecorded, recorded } from '../record.ts';
@@ -271,37 +272,28 @@ await found.check('withAffinity holds across awaits', async () => {
   return `on ${seen}`;
 });
 
-function code(call: () => unknown): string {
-  try {
-    call();
-    return 'none';
-  } catch (error) {
-    return error instanceof AffinityError ? error.code : String(error);
-  }
-}
-
 const offline = CpuSet.of(machine.groups.flatMap((group) => group.cpus)).minus(online);
 if (offline.first === undefined) found.add('a pin to an offline CPU', 'skip', 'every CPU is online');
 else
   found.same(
     'a pin to an offline CPU',
     'ERR_AFFINITY_OFFLINE',
-    code(() => pin([offline.first ?? 0])),
+    errorCode(() => pin([offline.first ?? 0])),
   );
 found.same(
   'a pin to a CPU that is not there',
   'ERR_AFFINITY_UNKNOWN_CPU',
-  code(() => pin([65_000])),
+  errorCode(() => pin([65_000])),
 );
 found.same(
   'a pin to a group that is not there',
   'ERR_AFFINITY_UNKNOWN_GROUP',
-  code(() => pin(`group:${machine.groups.length}`)),
+  errorCode(() => pin(`group:${machine.groups.length}`)),
 );
 found.same(
   'a pin to nothing',
   'ERR_AFFINITY_EMPTY',
-  code(() => pin([])),
+  errorCode(() => pin([])),
 );
 found.same('after errors the thread is as it was', startBits, bits());
 

@@ -48,7 +48,9 @@ export interface TimesResult extends Ran, Distribution {
   /** The median's interval. */
   readonly median: Estimate;
   /** Against the bare system calls in the same run. */
-  readonly floorRatio?: Estimate;
+  readonly floorRatio?: number;
+  /** Its 95 % interval. */
+  readonly floorRatioInterval?: readonly [number, number];
 }
 
 /** Of work: how much of it in a second. */

@@ -78,6 +78,7 @@ const steps = {
 
   types() {
     tool('tsc', ['--noEmit', '-p', '.']);
+    tool('tsc', ['-p', 'lib/bench/page/browser']);
   },
 
   'build by cmake-js'() {

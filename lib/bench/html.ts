@@ -7,7 +7,7 @@ import { Markup, markup } from './page/markup.ts';
 import { pairsData, pairsSection } from './page/pairs.ts';
 import { ratesSection } from './page/rates.ts';
 import { page } from './page/shell.ts';
-import type { BenchDocument, PairsResult, RateResult, ScenarioResult, SkippedResult, TimesResult } from './result.ts';
+import type { BenchDocument, PairsResult, RateResult, ScenarioResult, TimesResult } from './result.ts';
 
 function of<K extends ScenarioResult['kind']>(scenarios: readonly ScenarioResult[], kind: K): Extract<ScenarioResult, { kind: K }>[] {
   return scenarios.filter((scenario): scenario is Extract<ScenarioResult, { kind: K }> => scenario.kind === kind);
@@ -42,9 +42,16 @@ function section(id: string, title: string, body: Markup): Markup {
   return markup`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${body}</section>`;
 }
 
-function skips(skipped: readonly SkippedResult[]): Markup {
+function missing(rows: readonly { id: string; sentence: string; reason: string }[]): Markup {
   return markup`<div class="wide"><table><thead><tr><th scope="col">Scenario</th><th scope="col">Why not</th></tr></thead>
-<tbody>${skipped.map(({ id, sentence, reason }) => markup`<tr><th scope="row"><span class="id">${id}</span><span class="sentence">${sentence}</span></th><td>${reason}</td></tr>`)}</tbody></table></div>`;
+<tbody>${rows.map(({ id, sentence, reason }) => markup`<tr><th scope="row"><span class="id">${id}</span><span class="sentence">${sentence}</span></th><td>${reason}</td></tr>`)}</tbody></table></div>`;
+}
+
+/** Why a scenario has no figures; undefined where it has. */
+function reasonOf(scenario: ScenarioResult): string | undefined {
+  if (scenario.kind === 'skip') return scenario.reason;
+  if (scenario.kind === 'pairs' || scenario.n > 0) return undefined;
+  return `no sample was kept${scenario.strays > 0 ? `: ${counted(scenario.strays, 'sample')} thrown away` : ''}`;
 }
 
 function summary(sentences: readonly string[]): Markup {
@@ -63,7 +70,10 @@ export function html(document: BenchDocument): string {
   const times = of(scenarios, 'times').filter(({ n }) => n > 0);
   const rates: RateResult[] = of(scenarios, 'rate').filter(({ n }) => n > 0);
   const pairs: PairsResult[] = of(scenarios, 'pairs');
-  const skipped = of(scenarios, 'skip');
+  const without = scenarios.flatMap((scenario) => {
+    const reason = reasonOf(scenario);
+    return reason === undefined ? [] : [{ ...scenario, reason }];
+  });
   const heatmaps = pairs.map((result) => pairsData(result, machine.topology));
   const drawn = [times.filter((result) => !isJitter(result)), times.filter(isJitter)] as const;
   const charts = drawn.map((results) => results.map(curveOf));
@@ -78,8 +88,8 @@ ${rates.length > 0 && section('rates', 'Throughput', ratesSection(rates))}
 ${calls.length > 0 && section('latency', 'What a call costs', curvesSection(calls, 0, 'What a call costs'))}
 ${times.length > 0 && section('costs', 'In figures', costsSection(times))}
 ${(machine.picture !== null || machine.topology !== undefined) && section('machine', 'The machine', machineSection(machine))}
-${skipped.length > 0 && section('skipped', 'Not run', skips(skipped))}
-${scenarios.length === skipped.length && markup`<p class="empty">No scenario was run.</p>`}
+${without.length > 0 && section('skipped', 'Without figures', missing(without))}
+${scenarios.every(({ kind }) => kind === 'skip') && markup`<p class="empty">No scenario was run.</p>`}
 </main>`;
   return page({ title: `groupaffinity bench: ${machine.cpuModel}, ${when(document.begun)}`, script: 'bench.js', data, body });
 }

@@ -10,7 +10,7 @@ const house = fileURLToPath(new URL('../..', import.meta.url));
 const floors = [['errors.ts'], ['binding.ts'], ['machine'], ['threads'], ['storport'], ['workers'], ['validate', 'bench'], ['cli']];
 /** What the reports' pages run; the build puts it into one file together with the packages that it names. */
 const browser = join('lib', 'bench', 'page', 'browser');
-const inlined = ['uplot'];
+const inlined = new Set(['uplot']);
 const doors = new Set(['index.ts']);
 
 function files(folder: string, ending: RegExp): string[] {
@@ -33,11 +33,12 @@ function wrongImports(root: string): string[] {
     const inBrowser = name.startsWith(browser);
     if (own < 0) wrong.push(`${name}: its room has no floor`);
     for (const [, , target] of text.matchAll(/\b(?:from|import|require)\s*\(?\s*(['"])(.+?)\1/g)) {
-      if (target === undefined || !target.startsWith('.')) {
-        const mayImport = inBrowser
-          ? inlined.includes(target ?? '')
-          : target?.startsWith('node:') || (name === join('lib', 'binding.ts') && target === 'node-gyp-build');
-        if (target !== undefined && mayImport !== true) wrong.push(`${name}: imports the package ${target}`);
+      if (target === undefined) continue;
+      if (!target.startsWith('.')) {
+        const may = inBrowser
+          ? inlined.has(target)
+          : target.startsWith('node:') || (name === join('lib', 'binding.ts') && target === 'node-gyp-build');
+        if (!may) wrong.push(`${name}: imports the package ${target}`);
         continue;
       }
       if (!inBrowser && relative(root, resolve(dirname(file), target)).startsWith(browser))

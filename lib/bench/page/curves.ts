@@ -7,9 +7,9 @@ import { Markup, markup } from './markup.ts';
 export function curveOf({ id, n, curve, max }: TimesResult): Curve {
   const points: [number, number][] = [];
   for (const [part, ns] of [...curve, [1, max] as const]) {
-    const x = part < 1 ? nines(Math.max(part, 0)) : Math.log10(Math.max(n, 1));
+    const x = Number((part < 1 ? nines(Math.max(part, 0)) : Math.log10(Math.max(n, 1))).toFixed(4));
     if (!(ns > 0) || !Number.isFinite(ns) || !(x > (points.at(-1)?.[0] ?? -1))) continue;
-    points.push([Number(x.toFixed(4)), Number(ns.toPrecision(4))]);
+    points.push([x, Number(ns.toPrecision(4))]);
   }
   return { name: id, points };
 }

@@ -62,6 +62,8 @@ export interface Interruptions {
   readonly perSecond: Estimate;
   /** The part of the time that lies in gaps, from 0 to 1. */
   readonly lost: Estimate;
+  /** The same of each pass, in their order. */
+  readonly passes: readonly number[];
 }
 
 /** Of calls: times of one call or event each. */
@@ -164,6 +166,10 @@ export interface Difference {
   readonly after?: Estimate;
   /** How many times as fast as before: above 1 is faster. The interval is the widest that the two allow. */
   readonly speed?: Estimate;
+  /** The same of the bare calls: a machine that has become faster or slower. */
+  readonly floorSpeed?: Estimate;
+  /** The same of the library's calls against the bare ones: a library that has. */
+  readonly ratioSpeed?: Estimate;
 }
 
 /** This run against an older one. */
@@ -172,6 +178,8 @@ export interface Comparison {
   readonly before: string;
   /** What is not the same on the two machines, a line each; empty where they are alike. */
   readonly machines: readonly string[];
+  /** What else is not: versions of Node, of the system, of groupaffinity, and how it was run. */
+  readonly changes: readonly string[];
   readonly differences: readonly Difference[];
 }
 

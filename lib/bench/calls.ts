@@ -18,6 +18,9 @@ const batch = { stays: 100, moves: 4 } as const;
 /** Calls timed alone in a round. */
 const singles = { stays: 50, moves: 8 } as const;
 
+/** Rounds, at least: of fewer one that something disturbed would be a pass's figure. */
+const fewestRounds = 20;
+
 /** What is timed. */
 interface Work {
   /** `count` calls, in a loop of their own: one that others share is slower than a user's. */
@@ -156,7 +159,7 @@ export function sampleCalls(task: CallsTask, milliseconds: number): TimesOutcome
   const ratios: number[] = [];
   let strays = 0;
   const end = clock() + milliseconds * 1e6;
-  for (let round = 0; round === 0 || clock() < end; round += 1) {
+  for (let round = 0; round < fewestRounds || clock() < end; round += 1) {
     // The floor and the library's calls take turns to be first.
     const bareFirst = round % 2 === 0 ? floor(work.floors * batch[kind]) : undefined;
     const begun = clock();

@@ -138,25 +138,23 @@ export class Neighbours {
   }
 }
 
-/** The CPUs of a core a seat, far apart, at most so many. */
-export function coreSeats(machine: Topology, most: number): CpuSet[] {
-  return planOn({ by: 'core' }, machine)
-    .seats.slice(0, most)
-    .map(({ cpus }) => cpus);
+/** The usable CPUs of each core, neighbours in the list far apart on the machine. */
+export function spreadCores(machine: Topology): readonly CpuSet[] {
+  const all = usable(machine);
+  if (!machine.cores.some(({ cpus }) => cpus.intersect(all).size > 0)) return [];
+  return planOn({ by: 'core' }, machine).seats.map(({ cpus }) => cpus);
 }
 
 /**
- * Of the usable CPUs at most so many, whole cores of them as long as that leaves two cores, those far apart: so that pairs
- * of every relation are among them.
+ * At most so many CPUs of these cores: whole cores as long as that leaves two of them, so that pairs of every relation are
+ * among them.
  */
-export function sampleOfCpus(machine: Topology, most: number): number[] {
-  const all = usable(machine);
-  if (all.size <= most) return [...all];
+export function sampleOfCpus(cores: readonly CpuSet[], most: number): number[] {
   const chosen: number[] = [];
-  for (const core of coreSeats(machine, most)) {
+  for (const core of cores) {
     const room = most - chosen.length;
+    if (room <= 0) break;
     chosen.push(...core.toArray().slice(0, Math.min(room, Math.max(1, most >> 1))));
-    if (chosen.length >= most) break;
   }
   return chosen.sort((a, b) => a - b);
 }

@@ -1,8 +1,8 @@
-import type { Topology } from '../machine/topology.ts';
-import { coreSeats, Neighbours, sampleOfCpus, usable, type Relation } from './places.ts';
-import { cpusInWords } from './quantities.ts';
-import type { Load, Task } from './task.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
+import type { Topology } from '../machine/topology.ts';
+import { Neighbours, sampleOfCpus, spreadCores, type Relation } from './places.ts';
+import { cpusInWords } from './quantities.ts';
+import type { CallsTask, Load, Task } from './task.ts';
 
 /** What is done on a machine, and where. */
 export interface Planned {
@@ -14,6 +14,8 @@ export interface Planned {
 export interface Ground {
   readonly machine: Topology;
   readonly neighbours: Neighbours;
+  /** The usable CPUs of each core, neighbours in the list far apart. */
+  readonly cores: readonly CpuSet[];
   readonly quick: boolean;
 }
 
@@ -47,6 +49,23 @@ const moves: Readonly<Record<Relation, string>> = {
 
 const home = ({ neighbours }: Ground): number => neighbours.cpus[0] as number;
 const only = (cpu: number): string => String(CpuSet.of([cpu]));
+const sets = (first: string, second: string, seats: CallsTask['seats']): CallsTask => ({
+  kind: 'calls',
+  call: 'set',
+  first,
+  second,
+  seats,
+});
+
+/** A scope around the CPU where the thread runs. */
+const scope =
+  (call: 'revert' | 'pin'): Scenario['plan'] =>
+  (ground) => {
+    const cpu = home(ground);
+    return { task: { kind: 'calls', call, first: only(cpu), second: '', seats: [cpu, cpu] }, where: cpusInWords([cpu]) };
+  };
+
+const coresInWords = (cores: readonly CpuSet[]): string => `CPUs ${cores.reduce((all, core) => all.union(core), CpuSet.empty)}`;
 
 function work(load: Load, placement: 'spread' | 'packed' | 'free'): Scenario {
   const doing = { memory: 'Workers load from memory at random', compute: 'Workers compute in registers' }[load];
@@ -55,20 +74,17 @@ function work(load: Load, placement: 'spread' | 'packed' | 'free'): Scenario {
     id: `throughput.${load}.${placement}`,
     sentence: `${doing}, ${placed}.`,
     milliseconds: [60, 500],
-    plan: ({ machine }) => {
-      const cores = coreSeats(machine, mostWorkers);
+    plan: (ground) => {
+      const cores = ground.cores.slice(0, mostWorkers);
       const [first] = cores;
       if (cores.length < 2 || first === undefined) return 'needs two cores that this process may use';
       const seats = { spread: cores, packed: [first], free: [] }[placement].map(String);
-      const where = { spread: `a core each of ${coresInWords(cores)}`, packed: `core of ${cpusInWords([...first])}`, free: 'anywhere' }[
-        placement
-      ];
+      const places = { spread: `a core each of ${coresInWords(cores)}`, packed: `core of ${cpusInWords([...first])}`, free: 'anywhere' };
+      const where = places[placement];
       return { task: { kind: 'work', load, workers: cores.length, seats }, where: `${cores.length} workers, ${where}` };
     },
   };
 }
-
-const coresInWords = (cores: readonly CpuSet[]): string => `CPUs ${cores.reduce((all, core) => all.union(core), CpuSet.empty)}`;
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -77,10 +93,7 @@ export const scenarios: readonly Scenario[] = [
     milliseconds: calls,
     plan: (ground) => {
       const cpu = home(ground);
-      return {
-        task: { kind: 'calls', call: 'set', first: only(cpu), second: only(cpu), seats: [cpu, cpu] },
-        where: cpusInWords([cpu]),
-      };
+      return { task: sets(only(cpu), only(cpu), [cpu, cpu]), where: cpusInWords([cpu]) };
     },
   },
   {
@@ -92,7 +105,7 @@ export const scenarios: readonly Scenario[] = [
       if (mates === undefined) return 'needs two CPUs of one processor group that this process may use';
       const cpu = mates[1];
       return {
-        task: { kind: 'calls', call: 'set', first: only(cpu), second: String(CpuSet.of(mates)), seats: [cpu, cpu] },
+        task: sets(only(cpu), String(CpuSet.of(mates)), [cpu, cpu]),
         where: `${cpusInWords([cpu])}, alone and with ${cpusInWords([mates[0]])}`,
       };
     },
@@ -103,30 +116,20 @@ export const scenarios: readonly Scenario[] = [
     milliseconds: calls,
     plan: ({ neighbours }) => {
       const pair = neighbours.pair(relation);
-      if (typeof pair === 'string') return pair;
-      return {
-        task: { kind: 'calls', call: 'set', first: only(pair[0]), second: only(pair[1]), seats: pair },
-        where: cpusInWords(pair),
-      };
+      return typeof pair === 'string' ? pair : { task: sets(only(pair[0]), only(pair[1]), pair), where: cpusInWords(pair) };
     },
   })),
   {
     id: 'set.revert',
     sentence: 'A Set to the processor where the thread runs, and the Revert.',
     milliseconds: calls,
-    plan: (ground) => {
-      const cpu = home(ground);
-      return { task: { kind: 'calls', call: 'revert', first: only(cpu), second: '', seats: [cpu, cpu] }, where: cpusInWords([cpu]) };
-    },
+    plan: scope('revert'),
   },
   {
     id: 'pin.scope',
     sentence: 'A pin on the CPU where the thread runs, and its end.',
     milliseconds: calls,
-    plan: (ground) => {
-      const cpu = home(ground);
-      return { task: { kind: 'calls', call: 'pin', first: only(cpu), second: '', seats: [cpu, cpu] }, where: cpusInWords([cpu]) };
-    },
+    plan: scope('pin'),
   },
   {
     id: 'remote.arrival',
@@ -160,10 +163,10 @@ export const scenarios: readonly Scenario[] = [
     id: 'round-trips',
     sentence: 'A word in a cache line goes from one core to another and back, between all pairs.',
     milliseconds: [40, 400],
-    plan: ({ machine, quick }) => {
-      const cpus = sampleOfCpus(machine, mostCpus[quick ? 0 : 1]);
+    plan: ({ neighbours, cores, quick }) => {
+      const cpus = sampleOfCpus(cores, mostCpus[quick ? 0 : 1]);
       if (cpus.length < 2) return 'needs a second CPU that this process may use';
-      const all = usable(machine).size;
+      const all = neighbours.cpus.length;
       return { task: { kind: 'trips', cpus }, where: `CPUs ${CpuSet.of(cpus)}${cpus.length < all ? `, ${cpus.length} of ${all}` : ''}` };
     },
   },
@@ -174,4 +177,9 @@ export function plan(scenario: Scenario, ground: Ground): Planned | string {
   return ground.neighbours.cpus.length === 0 ? 'no CPU that this process may use is online' : scenario.plan(ground);
 }
 
-export const groundOf = (machine: Topology, quick: boolean): Ground => ({ machine, neighbours: new Neighbours(machine), quick });
+export const groundOf = (machine: Topology, quick: boolean): Ground => ({
+  machine,
+  neighbours: new Neighbours(machine),
+  cores: spreadCores(machine),
+  quick,
+});

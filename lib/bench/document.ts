@@ -92,7 +92,8 @@ const results: Readonly<Record<string, Check>> = {
 };
 
 const result: Check = (value, path) => {
-  const check = isObject(value) && typeof value['kind'] === 'string' ? results[value['kind']] : undefined;
+  const check =
+    isObject(value) && typeof value['kind'] === 'string' && Object.hasOwn(results, value['kind']) ? results[value['kind']] : undefined;
   return check === undefined ? `${path}.kind is none of ${Object.keys(results).join(', ')}` : check(value, path);
 };
 

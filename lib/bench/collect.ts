@@ -60,18 +60,22 @@ function missing({ scenario: { id, sentence } }: Passes, reason: string): Missin
   return { kind: 'fail', id, sentence, reason };
 }
 
+/** Undefined where the samples are no gaps, or the thread was elsewhere in every pass. */
 function interruptionsOf(outcomes: readonly TimesOutcome[]): Interruptions | undefined {
-  const looked = outcomes.flatMap(({ samples, gaps }) => (gaps === undefined || gaps.elapsed === 0 ? [] : [{ samples, ...gaps }]));
-  if (looked.length === 0) return undefined;
+  const looked = outcomes.flatMap(({ samples, strays, gaps }) => (gaps === undefined ? [] : [{ samples, strays, ...gaps }]));
   // The slowest look at the clock decides for all passes.
   const over = Math.max(...looked.map((pass) => pass.over));
-  const counted = looked.map(({ samples, elapsed }) => ({ samples: samples.filter((gap) => gap > over), elapsed }));
-  const lost = counted.map(({ samples, elapsed }) => sum([...samples]) / elapsed);
+  const counted = looked.map(({ samples, strays, elapsed }) => {
+    const long = samples.filter((gap) => gap > over);
+    return strays > 0 ? null : { perSecond: long.length / (elapsed / 1e9), lost: sum([...long]) / elapsed };
+  });
+  const kept = counted.filter((pass) => pass !== null);
+  if (kept.length === 0) return undefined;
   return {
     over,
-    perSecond: estimate(counted.map(({ samples, elapsed }) => samples.length / (elapsed / 1e9))),
-    lost: estimate(lost),
-    passes: lost,
+    perSecond: estimate(kept.map(({ perSecond }) => perSecond)),
+    lost: estimate(kept.map(({ lost }) => lost)),
+    passes: counted.map((pass) => pass?.lost ?? null),
   };
 }
 
@@ -80,8 +84,9 @@ function timesOf(passes: Passes, outcomes: readonly TimesOutcome[]): TimesResult
   const strays = sum(outcomes.map((outcome) => outcome.strays));
   const samples = joined(outcomes.map((outcome) => outcome.samples));
   const interruptions = interruptionsOf(outcomes);
-  if (samples.length === 0 && interruptions === undefined)
-    return missing(passes, `no sample is left: the thread was elsewhere in all ${strays.toLocaleString('en')}`);
+  // That there was no gap at all is a result; that there was no pass in which to look for one is none.
+  const isLost = passes.task.kind === 'gaps' ? interruptions === undefined : samples.length === 0;
+  if (isLost) return missing(passes, `no sample is left: the thread was elsewhere in all ${strays.toLocaleString('en')}`);
   const medians = outcomes.filter((outcome) => outcome.samples.length > 0).map((outcome) => median(outcome.samples));
   const compared = outcomes.filter(({ ratios }) => ratios.length > 0);
   const ratios = estimate(compared.map((outcome) => median(outcome.ratios)));

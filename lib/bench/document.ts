@@ -72,7 +72,7 @@ const results: Readonly<Record<string, Check>> = {
     floor: optional(estimate),
     floorRatio: optional(number),
     floorRatioInterval: optional(list(number)),
-    interruptions: optional(shape({ over: number, perSecond: estimate, lost: estimate, passes: list(number) })),
+    interruptions: optional(shape({ over: number, perSecond: estimate, lost: estimate, passes: list(orNull(number)) })),
   }),
   rate: shape({
     ...ran,

@@ -62,8 +62,8 @@ export interface Interruptions {
   readonly perSecond: Estimate;
   /** The part of the time that lies in gaps, from 0 to 1. */
   readonly lost: Estimate;
-  /** The same of each pass, in their order. */
-  readonly passes: readonly number[];
+  /** The same of each pass, in their order; null where the thread was elsewhere. */
+  readonly passes: readonly (number | null)[];
 }
 
 /** Of calls: times of one call or event each. */

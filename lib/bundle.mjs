@@ -16,6 +16,8 @@ const entries = [
   'validate/claims-worker',
   'validate/routine',
   'validate/keeper',
+  'bench/scenario',
+  'bench/work-worker',
   'cli/main',
   'cli/demo-worker',
 ];

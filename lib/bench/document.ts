@@ -1,4 +1,5 @@
 /** Reads a document that `bench --json` wrote, now or with an older version. */
+import { parseCpuList } from '../machine/cpu-list.ts';
 import type { BenchDocument } from './result.ts';
 
 /** Says where a value is no what; undefined where it is. */
@@ -97,6 +98,22 @@ const result: Check = (value, path) => {
   return check === undefined ? `${path}.kind is none of ${Object.keys(results).join(', ')}` : check(value, path);
 };
 
+const cpuList: Check = (value, path) => {
+  try {
+    if (typeof value === 'string') parseCpuList(value);
+    return text(value, path);
+  } catch {
+    return `${path} is no list of CPUs`;
+  }
+};
+
+const layout = shape({
+  packages: list(shape({ id: orNull(number), cpus: cpuList })),
+  numaNodes: list(shape({ id: number, cpus: cpuList })),
+  caches: list(shape({ level: number, type: text, cpus: cpuList })),
+  cores: list(shape({ cpus: cpuList })),
+});
+
 const document = shape({
   machine: shape({
     platform: text,
@@ -110,6 +127,7 @@ const document = shape({
     allowed: text,
     groups: number,
     picture: orNull(text),
+    topology: optional(layout),
   }),
   begun: text,
   seconds: number,

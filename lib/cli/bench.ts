@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
+import { html } from '../bench/html.ts';
+import { layoutOf } from '../bench/page/layout.ts';
 import type { BenchDocument, BenchMachine, ScenarioResult } from '../bench/result.ts';
 import { interrupted, passesOf, run as measure, type Progress } from '../bench/run.ts';
 import { scenarios } from '../bench/scenarios.ts';
@@ -16,14 +18,15 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { exitStatus, UsageError } from './usage.ts';
+import { empty, exitStatus, UsageError } from './usage.ts';
 
-export const usage = `Usage: groupaffinity bench [--json] [--quick] [--compare FILE] [--list] [SCENARIO...]
+export const usage = `Usage: groupaffinity bench [--json] [--html FILE] [--quick] [--compare FILE] [--list] [SCENARIO...]
 
 Measures on this machine what affinity costs and what it brings, and says whether pinning pays. SCENARIO is an id or the
 beginning of one: set.moves, throughput.memory. Every scenario runs in several passes, each in a process of its own.
 
   --json           one JSON document on standard output, and nothing else
+  --html FILE      also write a page with charts, one file that works offline
   --quick          some 15 seconds; a full run takes up to 3 minutes and tells smaller differences
   --compare FILE   an older document: is each scenario faster now, or slower?
   --list           the scenarios and nothing else
@@ -33,6 +36,7 @@ After Ctrl-C what was measured is told.`;
 
 interface Options {
   readonly json: boolean;
+  readonly html: string | undefined;
   readonly quick: boolean;
   readonly list: boolean;
   readonly before: BenchDocument | undefined;
@@ -56,6 +60,7 @@ function options(args: string[]): Options {
       allowPositionals: true,
       options: {
         json: { type: 'boolean', default: false },
+        html: { type: 'string' },
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         compare: { type: 'string' },
@@ -70,7 +75,8 @@ function options(args: string[]): Options {
       throw new UsageError(`no scenario begins with '${text}'; near it are ${near(scenarios, text).join(', ')} (--list tells all)`, usage);
   // Before minutes are spent on measuring.
   const before = values.compare === undefined ? undefined : readDocument('--compare', values.compare);
-  return { json: values.json, quick: values.quick, list: values.list, before, texts: positionals };
+  if (values.html !== undefined) empty('--html', values.html, usage);
+  return { json: values.json, html: values.html, quick: values.quick, list: values.list, before, texts: positionals };
 }
 
 function describe(machine: Topology): BenchMachine {
@@ -79,6 +85,7 @@ function describe(machine: Topology): BenchMachine {
     cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
+    topology: layoutOf(machine),
   };
 }
 
@@ -89,7 +96,7 @@ function inWords({ id, pass, passes, part, secondsLeft }: Progress): string {
 }
 
 export async function run(args: string[]): Promise<number> {
-  const { json, quick, list, before, texts } = options(args);
+  const { json, html: file, quick, list, before, texts } = options(args);
   const selected = select(scenarios, texts);
   if (list) {
     const width = Math.max(...selected.map(({ id }) => id.length));
@@ -129,6 +136,7 @@ export async function run(args: string[]): Promise<number> {
   };
   if (json) console.log(JSON.stringify(document, null, 2));
   else show(document);
+  if (file !== undefined) writeFileSync(file, html(document));
   return !complete || results.some(({ kind }) => kind === 'fail') ? exitStatus.failed : exitStatus.good;
 }
 

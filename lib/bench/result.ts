@@ -136,6 +136,14 @@ export interface MissingResult {
 
 export type ScenarioResult = TimesResult | RateResult | PairsResult | MissingResult;
 
+/** The part of `topology --json` that says which CPUs lie together; sets are cpulists. */
+export interface MachineLayout {
+  readonly packages: readonly { readonly id: number | null; readonly cpus: string }[];
+  readonly numaNodes: readonly { readonly id: number; readonly cpus: string }[];
+  readonly caches: readonly { readonly level: number; readonly type: string; readonly cpus: string }[];
+  readonly cores: readonly { readonly cpus: string }[];
+}
+
 export interface BenchMachine {
   readonly platform: string;
   readonly release: string;
@@ -150,6 +158,8 @@ export interface BenchMachine {
   readonly groups: number;
   /** `groupaffinity topology` as drawn, without colours; null where there is none. */
   readonly picture: string | null;
+  /** Absent where the platform tells no topology. */
+  readonly topology?: MachineLayout;
 }
 
 export type Verdict = 'faster' | 'slower' | 'no difference to see' | "can't be compared";

@@ -11,7 +11,7 @@ import type { CallsTask, TimesOutcome } from './task.ts';
 const { clock, currentCpu } = native;
 const extension = {};
 
-/** Compiled code is what is timed. */
+/** Exchanges before the first that counts: compiled code is what is timed. */
 const warmUp = 10_000;
 /** Calls in a row, of the library's and of bare ones; even, so that either leaves the thread with the second set. */
 const batch = { stays: 100, moves: 4 } as const;
@@ -148,7 +148,7 @@ export function sampleCalls(task: CallsTask, milliseconds: number): TimesOutcome
     const now = recorded();
     return now === undefined || now === expected;
   };
-  work.loop(warmUp);
+  work.loop(warmUp / work.floors);
   work.aim();
   work.loop(batch.moves);
 

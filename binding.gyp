@@ -15,6 +15,7 @@
         ["OS=='linux'", {
           "sources": [
             "native/linux/affinity.cc",
+            "native/linux/cgroup.cc",
             "native/linux/floor.cc",
             "native/linux/hardware.cc",
             "native/linux/processors.cc",

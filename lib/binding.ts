@@ -41,6 +41,7 @@ export interface NativeCpus {
 
 /** A machine as the operating system tells it (native/platform.h, `Machine`). */
 export interface NativeMachine extends NativeCpus {
+  quota: number | null;
   packages: { id: number | null; cpus: bigint }[];
   cores: { package: number | null; id: number | null; cpus: bigint }[];
   numaNodes: { id: number; cpus: bigint; capacity: bigint; distances: number[] }[];

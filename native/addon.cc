@@ -188,6 +188,7 @@ Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
   const Result result = read_machine(info[0].As<Napi::String>().Utf8Value(), machine);
   Napi::Object object = describe_cpus(env, result, machine);
   if (result.outcome != Outcome::done) return object;
+  object.Set("quota", machine.quota ? Napi::Value(Napi::Number::New(env, *machine.quota)) : Napi::Value(env.Null()));
   object.Set("packages", list(env, machine.packages, [&](Napi::Object& to, const Package& package) {
                to.Set("id", optional_id(env, package.id));
                to.Set("cpus", bits(env, package.cpus));

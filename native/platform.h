@@ -144,6 +144,8 @@ struct Cpus {
 };
 
 struct Machine : Cpus {
+  // CPUs' worth of time that the process may use, above 0 (cgroup, job); absent where nothing limits it.
+  std::optional<double> quota;
   std::vector<Package> packages;
   std::vector<Core> cores;
   std::vector<NumaNode> numa_nodes;

@@ -123,6 +123,9 @@ function distanceTable(machine: Topology): string[] {
   return lines;
 }
 
+/** As 2.5 CPUs. */
+export const quotaText = (quota: number): string => count(+quota.toFixed(3), 'CPU');
+
 /** Draws a machine: a box a group, `columns` wide unless a title needs more, cores in brackets, CPUs in bit order. */
 export function picture(machine: Topology, columns: number, tags?: Tags): string {
   const { cpus, groups, packages, cores, numaNodes, kinds } = machine;
@@ -158,6 +161,7 @@ export function picture(machine: Topology, columns: number, tags?: Tags): string
   lines.push(
     `allowed ${cpus.allowed.size === 0 ? 'none' : cpus.allowed}${offline.size > 0 ? ` · offline ${offline}` : ''}${cpus.isolated.size > 0 ? ` · isolated ${cpus.isolated}` : ''}`,
   );
+  if (machine.quota !== null) lines.push(`quota: the time of ${quotaText(machine.quota)}`);
   if (kinds.length > 1)
     lines.push(`efficiency classes, slowest first: ${kinds.map((kind) => `${kind.efficiencyClass}: ${kind.cpus}`).join(' · ')}`);
   lines.push(...distanceTable(machine));

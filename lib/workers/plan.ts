@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { AffinityError, outOfRange, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { readCpus } from '../machine/group-table.ts';
-import { count as counted, picture } from '../machine/picture.ts';
+import { count as counted, picture, quotaText } from '../machine/picture.ts';
 import { topology, type Topology } from '../machine/topology.ts';
 import { knownOf, resolve, type Where } from '../machine/where.ts';
 
@@ -12,8 +12,11 @@ export type Unit = 'cpu' | 'core' | 'l3' | 'numa' | 'group' | 'package';
 export interface SpreadOptions {
   /** What each worker gets for itself. */
   by: Unit;
-  /** Seats; as many as there are units if left out, at most as many as there are CPUs. */
-  count?: number;
+  /**
+   * Seats; as many as there are units if left out, at most as many as there are CPUs. `'quota'`: as many as there are
+   * units, but no more than the process's CPU quota keeps busy: its whole CPUs, at least one.
+   */
+  count?: number | 'quota';
   /**
    * Take only CPUs from here; all that the process may use if left out. Isolated CPUs, which the kernel leaves out of
    * what a process starts with, are to be had by naming nothing else: `'isolated'`, or a list of such.
@@ -44,18 +47,37 @@ export interface PlannedSeat {
 export interface Plan {
   readonly by: Unit;
   readonly seats: readonly PlannedSeat[];
+  /**
+   * `topology().quota` when the plan was made. A plan with more seats than that keeps busy says so where it draws itself,
+   * and by a process warning, `GROUPAFFINITY_QUOTA`, when it is first put to use.
+   */
+  readonly quota: number | null;
   /** The machine with the number of its seat under each CPU, 100 columns wide; inspecting a plan shows the same. */
   toString(): string;
+}
+
+/**
+ * How many busy workers a quota feeds. Rounded down: one more would have all of them stopped for a part of each period,
+ * wherever they sit; what is left over feeds the main thread, libuv's pool and V8's threads.
+ */
+const fedBy = (quota: number): number => Math.max(1, Math.floor(quota));
+
+/** What is to be said of a plan that has more seats than its process's quota keeps busy. */
+export function overQuota({ seats, quota }: Pick<Plan, 'seats' | 'quota'>): string | undefined {
+  if (typeof quota !== 'number' || seats.length <= fedBy(quota)) return undefined;
+  return `A plan of ${counted(seats.length, 'seat')}: this process's quota is the time of ${quotaText(quota)}, which keeps ${counted(fedBy(quota), 'worker')} busy.`;
 }
 
 class MadePlan implements Plan {
   readonly by: Unit;
   readonly seats: readonly PlannedSeat[];
+  readonly quota: number | null;
   readonly #machine: Topology;
 
   constructor(by: Unit, seats: readonly PlannedSeat[], machine: Topology) {
     this.by = by;
     this.seats = Object.freeze(seats);
+    this.quota = machine.quota;
     this.#machine = machine;
     Object.freeze(this);
   }
@@ -69,7 +91,12 @@ class MadePlan implements Plan {
       }
     const shared = [...tags.values()].some((tag) => tag.endsWith('+'));
     const legend = `under a CPU its seat${shared ? ', + the first of several' : ''}`;
-    return `${counted(this.seats.length, 'seat')} by ${this.by}\n${picture(this.#machine, 100, { of: (cpu) => tags.get(cpu) ?? '·', legend })}`;
+    const lines = [
+      `${counted(this.seats.length, 'seat')} by ${this.by}`,
+      picture(this.#machine, 100, { of: (cpu) => tags.get(cpu) ?? '·', legend }),
+    ];
+    const warning = overQuota(this);
+    return [...lines, ...(warning === undefined ? [] : [warning])].join('\n');
   }
 
   [inspect.custom](): string {
@@ -195,7 +222,7 @@ function deals(order: readonly CpuSet[], seats: number): CpuSet[] {
 }
 
 function checkedCount(count: unknown, most: number): number {
-  if (typeof count !== 'number') throw wrongType(`count is a number of seats, not ${show(count)}`);
+  if (typeof count !== 'number') throw wrongType(`count is a number of seats or 'quota', not ${show(count)}`);
   if (!Number.isInteger(count) || count < 1 || count > most)
     throw outOfRange(`count is a whole number from 1 to ${most}, the CPUs there are, not ${show(count)}`);
   return count;
@@ -263,7 +290,8 @@ export function planOn(options: SpreadOptions, machine: Topology, granted: CpuSe
   }
   const order = arrange(found, machine, usable, wanted);
   const room = order.reduce((sum, { size }) => sum + size, 0);
-  const seats = deals(order, count === undefined ? order.length : checkedCount(count, room));
+  const most = count === 'quota' && machine.quota !== null ? Math.min(order.length, fedBy(machine.quota)) : order.length;
+  const seats = deals(order, count === undefined || count === 'quota' ? most : checkedCount(count, room));
   const groups = indexes(machine.groups.map(({ online }) => online));
   const nodes = indexes(machine.numaNodes.map(({ cpus }) => cpus));
   const holder = (index: Map<number, number>, cpus: CpuSet): number | undefined => {

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { native, packageRoot } from '../binding.ts';
 import { AffinityError, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import type { Plan, PlannedSeat } from './plan.ts';
+import { overQuota, type Plan, type PlannedSeat } from './plan.ts';
 import { planVariable, takenSeat } from './taking.ts';
 
 const preload = join(packageRoot, 'dist', 'preload.cjs');
@@ -36,6 +36,8 @@ function register(plan: Plan): number {
   const description: Description = { seats: plan.seats.map(({ cpus, group, node }) => ({ cpus: String(cpus), group, node })) };
   const number = native.addPlan(words, JSON.stringify(description));
   registered.set(plan, number);
+  const warning = overQuota(plan);
+  if (warning !== undefined) process.emitWarning(warning, { code: 'GROUPAFFINITY_QUOTA' });
   return number;
 }
 

@@ -347,6 +347,17 @@ describe.skipIf(missing !== undefined)(unless('the Windows backend on a pretende
       expect(seen).toEqual([withheld, withheld, withheld, '24', '2:0x1', '0x1', 'ERR_AFFINITY_NOT_ALLOWED 87', 'SUCCESS 2:0x1', '2:0x1']);
     });
 
+    it("a job's hard cap is the quota, as a number of the processors that are active", async () => {
+      const seen = await windows.on<unknown[]>(
+        process4(version),
+        `const rates = [0n, (1250n << 32n) | 5n, (((2500n << 16n) | 500n) << 32n) | 0x11n, (5n << 32n) | 3n, (1250n << 32n) | 4n, (10_000n << 32n) | 5n];
+         export default rates.map((rate) => (win32.set('rate', rate), topology().quota));`,
+      );
+      const [none, cap, range, weight, disabled, whole] = seen;
+      expect([none, weight, disabled, whole]).toEqual([null, null, null, null]);
+      expect([cap, range]).toEqual(version === 7 ? [null, null] : [2.5, 5]);
+    });
+
     it('a process that is confined meanwhile keeps what is left of the affinity to come back to, or all that the process has', async () => {
       const seen = await windows.on<unknown[]>(
         process4(version, { user: 0xfn }),

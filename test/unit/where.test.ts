@@ -42,6 +42,7 @@ const machine: Known = {
           { efficiencyClass: 1, cpus: set('10-78') },
         ],
         groups: [],
+        quota: null,
       },
       table,
       'linux',

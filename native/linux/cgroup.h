@@ -1,0 +1,22 @@
+// What the process's cgroups grant it (cgroups(7), cpuset(7)): CPUs, and a share of their time.
+#pragma once
+
+#include <optional>
+
+#include "../platform.h"
+
+namespace groupaffinity {
+
+class Files;
+
+// The CPUs that the process's cpuset grants, online or not; false where no file below `root` tells.
+[[nodiscard]] bool read_cgroup_cpus(Files& files, int root, CpuSet& cpus);
+
+// The CPUs' worth of time that the process may use: the least of what its cgroup and those above it allow, as far as
+// they are mounted. Absent where none sets a limit.
+[[nodiscard]] std::optional<double> read_cgroup_quota(Files& files, int root);
+
+// read_cgroup_cpus() of this machine, now.
+[[nodiscard]] bool read_own_cpuset(CpuSet& cpus);
+
+}  // namespace groupaffinity

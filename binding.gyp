@@ -5,7 +5,7 @@
       "NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
       "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
     ],
-    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/processor_id.cc", "native/seats.cc",
+    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/guard.cc", "native/processor_id.cc", "native/seats.cc",
       "native/timing/bare_calls.cc", "native/timing/round_trips.cc"]
   },
   "targets": [
@@ -20,7 +20,8 @@
             "native/linux/hardware.cc",
             "native/linux/processors.cc",
             "native/linux/sysfs_text.cc",
-            "native/linux/threads.cc"
+            "native/linux/threads.cc",
+            "native/linux/watch.cc"
           ]
         }],
         ["OS=='win'", {
@@ -30,7 +31,8 @@
             "native/windows/hardware.cc",
             "native/windows/processor_records.cc",
             "native/windows/processors.cc",
-            "native/windows/threads.cc"
+            "native/windows/threads.cc",
+            "native/windows/watch.cc"
           ],
           "defines": ["_WIN32_WINNT=0x0A00", "NOMINMAX", "WIN32_LEAN_AND_MEAN"],
           "include_dirs": ["<(napi)"],
@@ -53,7 +55,8 @@
             "native/unsupported/floor.cc",
             "native/unsupported/hardware.cc",
             "native/unsupported/processors.cc",
-            "native/unsupported/threads.cc"
+            "native/unsupported/threads.cc",
+            "native/unsupported/watch.cc"
           ],
           "xcode_settings": {
             "CLANG_CXX_LANGUAGE_STANDARD": "c++20",

@@ -60,6 +60,18 @@ export interface ThreadState {
   migrations: number | null;
 }
 
+/** What a guard saw (native/guard.h, `Drift`). */
+export interface NativeDrift {
+  /** narrowed, widened, moved, mended */
+  what: 0 | 1 | 2 | 3;
+  /** offline, withheld, unknown */
+  cause: 0 | 1 | 2;
+  thread: number;
+  seat: number | null;
+  wanted: bigint;
+  found: bigint;
+}
+
 /** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
 export interface Native {
   readonly memory: ArrayBuffer;
@@ -106,6 +118,10 @@ export interface Native {
     rounds: number,
     samples: number,
   ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
+  /** Guards the calling thread, or the threads on a plan's seats; looks every `check` milliseconds at least. */
+  readonly beginGuard: (plan: number | null, check: number, tell: () => void) => { outcome: Outcome; osError: number; guard?: number };
+  readonly endGuard: (guard: number) => void;
+  readonly takeDrifts: (guard: number) => NativeDrift[];
   readonly addContext: () => number;
   /** False where another thread has the context, this one has another, or it has ended. */
   readonly beginContext: (context: number) => boolean;
@@ -178,6 +194,9 @@ function absent(failure: AffinityError): Native {
     timeBareExchanges: fail,
     timeCurrentCpu: fail,
     measureRoundTrips: fail,
+    beginGuard: fail,
+    endGuard: fail,
+    takeDrifts: fail,
     addContext: fail,
     beginContext: fail,
     endContext: fail,

@@ -6,10 +6,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "contexts.h"
+#include "guard.h"
 #include "platform.h"
 #include "processor_id.h"
 #include "seats.h"
@@ -33,10 +37,12 @@ struct Environment {
   std::span<Word> words;
   Napi::Reference<Napi::ArrayBuffer> array;
   std::span<Word> wanted, previous, in_force;
+  Post post;
   bool seated = false;
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
   std::uint32_t context = 0;  // of the system thread that this is; 0: none
+  std::map<std::uint32_t, struct Begun*> guards;
 
   Environment() = default;
   Environment(const Environment&) = delete;
@@ -54,8 +60,10 @@ struct Environment {
   }
   void number(std::size_t word, std::uint32_t value) noexcept { std::memcpy(&words[word], &value, sizeof value); }
 
-  void leave() noexcept {
-    if (seated) leave_seat(plan, seat);
+  void leave() {
+    if (!seated) return;
+    post.sit(std::nullopt);
+    leave_seat(plan, seat);
     seated = false;
   }
 };
@@ -89,24 +97,49 @@ napi_value read(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) { return read_affinity(here.in_force, here.previous); });
 }
 
+// exchange_affinity() from wanted to previous and in force, known to the thread's guards. That is told them before the
+// call as well.
+Result exchange_here(Environment& here, std::span<const Word> wanted) noexcept {
+  const std::lock_guard mine(here.post);
+  here.post.intend(wanted);
+  const Result result = exchange_affinity(wanted, here.previous, here.in_force);
+  if (result.outcome != Outcome::done) [[unlikely]]
+    here.post.settle(result.outcome, here.in_force);
+  return result;
+}
+
 napi_value exchange(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info,
-                [](Environment& here) { return exchange_affinity(here.wanted, here.previous, here.in_force); });
+  return answer(env, info, [](Environment& here) { return exchange_here(here, here.wanted); });
 }
 
 napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
     GroupMask slice;
+    const std::lock_guard mine(here.post);
+    here.post.intend_nothing();
     const Result result =
         exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
     here.words[kPreviousMask] = slice.mask;
     here.number(kPreviousGroup, slice.group);
+    if (result.outcome != Outcome::done) [[unlikely]]
+      here.post.settle(result.outcome, {});
     return result;
   });
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info, [](Environment& here) { return restore_affinity(here.wanted); });
+  return answer(env, info, [](Environment& here) {
+    const std::lock_guard mine(here.post);
+    // A thread that may go anywhere follows its cpuset, and has no order to keep to.
+    if (std::ranges::all_of(here.wanted, [](Word word) { return word == ~Word{0}; }))
+      here.post.intend_nothing();
+    else
+      here.post.intend(here.wanted);
+    const Result result = restore_affinity(here.wanted);
+    if (result.outcome != Outcome::done) [[unlikely]]
+      here.post.settle(result.outcome, {});
+    return result;
+  });
 }
 
 napi_value current(napi_env env, napi_callback_info) noexcept {
@@ -292,7 +325,8 @@ Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
     here.plan = plan;
     here.seat = taken.seat;
     here.seated = true;
-    result = exchange_affinity(taken.words, here.previous, here.in_force);
+    here.post.sit(Post::Seat{.plan = plan, .seat = taken.seat});
+    result = exchange_here(here, taken.words);
     if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) break;
     here.leave();
   }
@@ -396,6 +430,73 @@ Napi::Value round_trips_between(const Napi::CallbackInfo& info) {
   object.Set("nanoseconds", nanoseconds);
   object.Set("strays", trips.strays);
   return object;
+}
+
+// The guards that an environment has begun, each with its way to call the environment's JavaScript. A guard ends before
+// that does: the hooks run last in, first out.
+struct Begun {
+  std::uint32_t guard = 0;
+  napi_threadsafe_function tell = nullptr;
+};
+void stop_guard(void* begun) noexcept {
+  const auto& [guard, tell] = *static_cast<Begun*>(begun);
+  remove_guard(guard);
+  napi_release_threadsafe_function(tell, napi_tsfn_abort);
+  delete static_cast<Begun*>(begun);
+}
+
+// beginGuard(plan | null, check, tell): { outcome, osError, guard }. Without a plan it is the calling thread that is
+// guarded. `check` is in milliseconds; `tell` is called when there are drifts to take, and keeps no process alive.
+Napi::Value begin_guard(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const bool own = info[0].IsNull();
+  const Guarded what{.post = own ? &here.post : nullptr, .plan = own ? 0 : info[0].As<Napi::Number>().Uint32Value()};
+  Napi::Object object = Napi::Object::New(env);
+  auto begun = std::make_unique<Begun>();
+  Result result{Outcome::refused, 0};
+  const Napi::String name = Napi::String::New(env, "groupaffinity.guard");
+  if (napi_create_threadsafe_function(env, info[2], nullptr, name, 1, 1, nullptr, nullptr, nullptr, nullptr,
+                                      &begun->tell) == napi_ok) {
+    napi_unref_threadsafe_function(env, begun->tell);
+    const auto tell = [function = begun->tell] {
+      // Full: it will be called anyway.
+      static_cast<void>(napi_call_threadsafe_function(function, nullptr, napi_tsfn_nonblocking));
+    };
+    result = add_guard(what, std::chrono::milliseconds(info[1].As<Napi::Number>().Int64Value()), tell, begun->guard);
+    if (result.outcome != Outcome::done) napi_release_threadsafe_function(begun->tell, napi_tsfn_abort);
+  }
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  if (result.outcome != Outcome::done) return object;
+  object.Set("guard", begun->guard);
+  here.guards[begun->guard] = begun.get();
+  napi_add_env_cleanup_hook(env, stop_guard, begun.release());
+  return object;
+}
+
+// endGuard(guard): `tell` is not called for it any more.
+Napi::Value end_guard(const Napi::CallbackInfo& info) {
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const auto found = here.guards.find(info[0].As<Napi::Number>().Uint32Value());
+  if (found == here.guards.end()) return info.Env().Undefined();
+  napi_remove_env_cleanup_hook(info.Env(), stop_guard, found->second);
+  stop_guard(found->second);
+  here.guards.erase(found);
+  return info.Env().Undefined();
+}
+
+// takeDrifts(guard): [{ what, cause, thread, seat, wanted, found }], the oldest first.
+Napi::Value drifts_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return list(env, take_drifts(info[0].As<Napi::Number>().Uint32Value()), [&](Napi::Object& to, const Drift& drift) {
+    to.Set("what", static_cast<double>(drift.what));
+    to.Set("cause", static_cast<double>(drift.cause));
+    to.Set("thread", static_cast<double>(drift.thread));
+    to.Set("seat", optional_id(env, drift.seat));
+    to.Set("wanted", bits(env, drift.wanted));
+    to.Set("found", bits(env, drift.found));
+  });
 }
 
 // addContext(): a new system thread's number.
@@ -509,6 +610,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("timeBareExchanges", time_exchanges);
   named("timeCurrentCpu", time_getcpu);
   named("measureRoundTrips", round_trips_between);
+  named("beginGuard", begin_guard);
+  named("endGuard", end_guard);
+  named("takeDrifts", drifts_of);
   named("addContext", new_context);
   named("beginContext", begin_context_here);
   named("endContext", end_context_of);

@@ -2,6 +2,7 @@
 // Each platform folder implements all of it; the build files choose the folder.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -98,6 +99,32 @@ struct ThreadState {
 // Gives a thread of this process the level, or the nearest below it that the OS has; on `refused` it has its old one.
 [[nodiscard]] Result set_priority(std::uint64_t thread, std::int32_t level) noexcept;
 [[nodiscard]] Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept;
+
+// ---- watch.cc: threads that others place, seen and put back ---------------------------------------------------------
+
+// The CPUs that a thread of this process, one that has not ended, may run on now: those of its set that are running.
+// One call of the OS, or few.
+[[nodiscard]] Result look_at_thread(std::uint64_t thread, std::span<Word> words) noexcept;
+
+// Asks the OS for a set for such a thread as it stands. What of it is not running or withheld the OS leaves
+// out; the thread is as it was where that is all of it.
+[[nodiscard]] Result put_thread(std::uint64_t thread, std::span<const Word> words) noexcept;
+
+// Whether a thread may place others of its process here, which sandboxes forbid; changes nothing.
+[[nodiscard]] Result may_put_threads() noexcept;
+
+// What a look says: look again after so long at the latest; and whether a thread was found moved.
+struct Looked {
+  std::chrono::milliseconds rest;
+  bool moved = false;
+};
+struct Watch;
+// Calls `look` on a thread of its own: with true where the OS tells that a CPU came or went, or that a cpuset of this
+// process was changed; with false at first, after wake_watch(), and when the rest is over.
+[[nodiscard]] Result begin_watch(Looked (*look)(bool told), Watch*& watch);
+void wake_watch(Watch& watch) noexcept;
+// The thread has ended when it returns.
+void end_watch(Watch* watch) noexcept;
 
 // ---- processors.cc: what the machine is ----------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ interface Description {
 
 const registered = new WeakMap<Plan, number>();
 
-function isPlan(value: unknown): value is Plan {
+export function isPlan(value: unknown): value is Plan {
   if (typeof value !== 'object' || value === null || !('seats' in value)) return false;
   return (
     Array.isArray(value.seats) &&
@@ -25,7 +25,8 @@ function isPlan(value: unknown): value is Plan {
   );
 }
 
-function register(plan: Plan): number {
+/** The plan's number to the addon. */
+export function register(plan: Plan): number {
   const known = registered.get(plan);
   if (known !== undefined) return known;
   const words = new BigUint64Array(plan.seats.length * native.maskWords);

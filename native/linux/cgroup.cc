@@ -117,4 +117,31 @@ bool read_own_cpuset(CpuSet& cpus) {
   return root.fd() >= 0 && read_cgroup_cpus(files, root.fd(), cpus) && !cpus.empty();
 }
 
+std::vector<std::string> own_cpuset_files() {
+  std::vector<std::string> names;
+  Files files;
+  const Folder root(AT_FDCWD, "/");
+  if (root.fd() < 0) return names;
+  const Hierarchies own = read_hierarchies(files, root.fd());
+  const auto add = [&](const std::string& folder, std::string_view file) {
+    names.push_back(std::string("/") + folder + std::string(file));
+  };
+  static_cast<void>(climb(
+      own.mounts, own.paths.cpuset, [](const CgroupMount& mount) { return mount.cpuset; },
+      [&](const CgroupMount& mount, const std::string& folder) {
+        add(folder, mount.noprefix ? "cpus" : "cpuset.cpus");
+        return false;
+      }));
+  static_cast<void>(climb(
+      own.mounts, own.paths.unified, [](const CgroupMount& mount) { return mount.unified; },
+      [&](const CgroupMount&, const std::string& folder) {
+        add(folder, "cpuset.cpus");
+        add(folder, "cpuset.cpus.partition");
+        // Written to by the kernel when the last process leaves.
+        add(folder, "cgroup.events");
+        return false;
+      }));
+  return names;
+}
+
 }  // namespace groupaffinity

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "../platform.h"
 
@@ -18,5 +20,9 @@ class Files;
 
 // read_cgroup_cpus() of this machine, now.
 [[nodiscard]] bool read_own_cpuset(CpuSet& cpus);
+
+// The files of this machine to which somebody writes when the process's cpuset changes: of its own cgroup and of those
+// above it. Some of them may not exist.
+[[nodiscard]] std::vector<std::string> own_cpuset_files();
 
 }  // namespace groupaffinity

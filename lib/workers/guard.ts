@@ -8,7 +8,7 @@ import { isPlan, register } from './seats.ts';
 /** A thread that is not where this library put it, or is there again. */
 export interface Drift {
   /**
-   * - `narrowed`: it has lost CPUs, of those it should have
+   * - `narrowed`: it has lost some of its CPUs, or all of them while it sleeps
    * - `widened`: it has others as well
    * - `moved`: it has others instead
    * - `mended`: it has its own again

@@ -1,0 +1,34 @@
+/** The bare system calls: from the very addon that the package under test has loaded. */
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Native } from '../../lib/binding.ts';
+import type { Work } from './rounds.ts';
+
+// The bundle of this file lies in build/bench/.
+/** The folder that package.json lies in. */
+export const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+const find = createRequire(import.meta.url)('node-gyp-build') as (root: string) => Native;
+export const native: Native = find(checkout);
+
+/** A set as the addon takes it. */
+export function words(mask: bigint): BigUint64Array {
+  return BigUint64Array.from({ length: native.maskWords }, (_, word) => BigInt.asUintN(64, mask >> BigInt(64 * word)));
+}
+
+/** Get and set of the calling thread's affinity, `first` and `second` in turn, in a loop in C++. */
+export function bareExchanges(first: bigint, second: bigint = first): Work {
+  const [one, other] = [words(first), words(second)];
+  return (count) => {
+    const { nanoseconds, osError } = native.timeBareExchanges(one, other, count);
+    if (osError !== 0) throw new Error(`the operating system refuses the floor's own calls: error ${osError}`);
+    return nanoseconds;
+  };
+}
+
+/** How often the calling thread has lost its CPU; for `compare`. */
+export function switches(): number {
+  const state = native.readThread(native.currentThread());
+  return (state?.voluntarySwitches ?? 0) + (state?.involuntarySwitches ?? 0);
+}

@@ -1,16 +1,6 @@
-/** The bare system calls: from the very addon that the package under test has loaded. */
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Native } from '../../lib/binding.ts';
+/** The bare system calls: from the addon that the package under test loads. */
+import { native } from '../../lib/binding.ts';
 import type { Work } from './rounds.ts';
-
-// The bundle of this file lies in build/bench/.
-/** The folder that package.json lies in. */
-export const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-
-const find = createRequire(import.meta.url)('node-gyp-build') as (root: string) => Native;
-export const native: Native = find(checkout);
 
 /** A set as the addon takes it. */
 export function words(mask: bigint): BigUint64Array {

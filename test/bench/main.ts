@@ -5,6 +5,9 @@ import type { Benchmark } from './report.ts';
 
 const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark> }> = {
   peers: { about: 'get and set of an affinity: by us, nodeaffinity, koffi, libuv, Python, taskset', load: () => import('./peers.ts') },
+  topology: { about: 'the machine read by us and by hwloc', load: () => import('./topology.ts') },
+  imports: { about: "an import of each of the package's doors", load: () => import('./imports.ts') },
+  workers: { about: "a worker's start with a seat and without", load: () => import('./workers.ts') },
 };
 
 const usage = `npm run bench -- NAME [--json] [--rounds N]

@@ -12,13 +12,13 @@ static double nanoseconds(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static __attribute__((noinline)) int exchange(const uint64_t *wanted, uint64_t *previous, size_t bytes) {
+static __attribute__((noinline)) int exchange(const uint64_t* wanted, uint64_t* previous, size_t bytes) {
   if (syscall(SYS_sched_getaffinity, 0, bytes, previous) < 0) return -1;
   return syscall(SYS_sched_setaffinity, 0, bytes, wanted) == 0 ? 0 : -1;
 }
 
 // Nanoseconds of `count` exchanges with the two masks in turn; -1 where the kernel refuses.
-double exchanges(const uint64_t *first, const uint64_t *second, uint64_t *previous, size_t bytes, uint32_t count) {
+double exchanges(const uint64_t* first, const uint64_t* second, uint64_t* previous, size_t bytes, uint32_t count) {
   const double begun = nanoseconds();
   for (uint32_t i = 0; i < count; ++i)
     if (exchange(i % 2 == 0 ? first : second, previous, bytes) != 0) return -1;

@@ -16,7 +16,7 @@ static napi_value exchanges(napi_env env, napi_callback_info info) {
   size_t given = 4;
   napi_value arguments[4];
   napi_get_cb_info(env, info, &given, arguments, NULL, NULL);
-  void *masks[3];
+  void* masks[3];
   size_t size = 0;
   for (int i = 0; i < 3; ++i) napi_get_typedarray_info(env, arguments[i], NULL, &size, &masks[i], NULL, NULL);
   uint32_t count = 0;
@@ -24,8 +24,7 @@ static napi_value exchanges(napi_env env, napi_callback_info info) {
   uv_thread_t self = uv_thread_self();
   double result = nanoseconds();
   int error = 0;
-  for (uint32_t i = 0; i < count && error == 0; ++i)
-    error = uv_thread_setaffinity(&self, masks[i % 2], masks[2], size);
+  for (uint32_t i = 0; i < count && error == 0; ++i) error = uv_thread_setaffinity(&self, masks[i % 2], masks[2], size);
   result = error < 0 ? error : nanoseconds() - result;
   napi_value number;
   napi_create_double(env, result, &number);

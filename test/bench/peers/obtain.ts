@@ -2,8 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { must, needs, npmPackage, run, Unavailable } from '../../lab/lab.ts';
-import { checkout } from '../floor.ts';
+import { checkout, must, needs, npmPackage, run, Unavailable } from '../../lab/lab.ts';
 
 const require = createRequire(import.meta.url);
 const sources = join(checkout, 'test', 'bench', 'peers');
@@ -39,7 +38,7 @@ export async function nodeAffinity(version: string): Promise<NodeAffinity> {
 /** As much of koffi as is used here. */
 export interface Koffi {
   /** null: what the process has loaded. */
-  load(library: string | null): { func(declaration: string): (thread: number, bytes: number, words: unknown) => number };
+  load(library: string | null): { func(declaration: string): (...values: readonly unknown[]) => number };
   alloc(type: string, count: number): unknown;
   address(allocated: unknown): bigint;
   view(allocated: unknown, bytes: number): ArrayBuffer;
@@ -80,4 +79,32 @@ export async function python(): Promise<{ library: string; script: string }> {
 export async function taskset(): Promise<string> {
   await needs('taskset', 'util-linux');
   return (await must('taskset', ['--version'])).trim().split(' ').at(-1) ?? '';
+}
+
+/** Loads the topology of the machine below a root, `/` for this one; nanoseconds of hwloc_topology_load alone. */
+export async function hwloc(koffiVersion: string): Promise<(root: string) => number> {
+  const caller = await koffi(koffiVersion);
+  let library: ReturnType<Koffi['load']>;
+  try {
+    library = caller.load('libhwloc.so.15');
+  } catch {
+    throw new Unavailable('needs libhwloc: on Debian, apt-get install libhwloc15');
+  }
+  const begin = library.func('int hwloc_topology_init(_Out_ void **topology)');
+  const read = library.func('int hwloc_topology_load(void *topology)');
+  const end = library.func('void hwloc_topology_destroy(void *topology)');
+  const { env } = process;
+  env['HWLOC_COMPONENTS'] = 'linux,stop';
+  return (root) => {
+    if (root === '/') for (const name of ['HWLOC_FSROOT', 'HWLOC_THISSYSTEM']) delete env[name];
+    else Object.assign(env, { HWLOC_FSROOT: root, HWLOC_THISSYSTEM: '0' });
+    const topology: unknown[] = [null];
+    begin(topology);
+    const begun = process.hrtime.bigint();
+    const status = read(topology[0]);
+    const nanoseconds = Number(process.hrtime.bigint() - begun);
+    end(topology[0]);
+    if (status !== 0) throw new Error(`hwloc_topology_load: status ${status}`);
+    return nanoseconds;
+  };
 }

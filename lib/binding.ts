@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, toNamespacedPath } from 'node:path';
 import { AffinityError } from './errors.ts';
 
 /** native/platform.h, `Outcome`. */
@@ -119,9 +118,8 @@ export interface Native {
   readonly waitForContext: (context: number, nanoseconds: number | null) => boolean;
 }
 
-const require = createRequire(import.meta.url);
 /** The folder that package.json lies in. */
-export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+export const packageRoot: string = /* @__PURE__ */ dirname(import.meta.dirname);
 
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
@@ -193,32 +191,82 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
-function load(): { native: Native; failure: AffinityError | undefined } {
+/** Loads the addon from a file, which `addonFile` names. */
+export function loadFrom(file: string): Native {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports as Native;
+}
+
+function checked(file: string): Loaded {
+  const path = toNamespacedPath(file);
+  const addon = loadFrom(path);
+  if (!isAddon(addon)) throw new TypeError(`${file} is not groupaffinity's`);
+  return { native: addon, file: path, failure: undefined };
+}
+
+/**
+ * Where the addon lies nearly always: built from source, or in the package, of whose files for two C libraries only the
+ * right one loads. To find these by node-gyp-build takes longer than all the rest of an import.
+ */
+function usualFiles(): string[] {
+  const { arch, env, platform } = process;
+  if (env['GROUPAFFINITY_PREBUILD'] !== undefined || env['PREBUILDS_ONLY'] !== undefined) return [];
+  const prebuilt = join('prebuilds', `${platform}-${arch}`, 'groupaffinity');
+  const files = [join('build', 'Release', 'groupaffinity.node'), `${prebuilt}.musl.node`, `${prebuilt}.glibc.node`, `${prebuilt}.node`];
+  return files.map((file) => join(packageRoot, file));
+}
+
+interface Loaded {
+  native: Native;
+  file: string;
+  failure: AffinityError | undefined;
+}
+
+function load(): Loaded {
+  for (const file of usualFiles()) {
+    try {
+      return checked(file);
+    } catch {
+      // Absent or unfit: node-gyp-build finds another one, or the same one and says why.
+    }
+  }
   try {
-    const find = require('node-gyp-build') as (root: string) => unknown;
-    const addon = find(packageRoot);
-    if (!isAddon(addon)) throw new TypeError(`the .node file below ${packageRoot} is not groupaffinity's`);
-    return { native: addon, failure: undefined };
+    const finder = createRequire(import.meta.url)('node-gyp-build') as { resolve: (root: string) => string };
+    return checked(finder.resolve(packageRoot));
   } catch (cause) {
     const failure = loadFailure(cause);
-    return { native: absent(failure), failure };
+    return { native: absent(failure), file: '', failure };
   }
 }
 
-const loaded = load();
+const loaded = /* @__PURE__ */ load();
 
 /** The addon of this thread's environment. */
 export const native: Native = loaded.native;
 /** Why the addon did not load, if it did not. */
 export const loadError: AffinityError | undefined = loaded.failure;
+/** Where it was found; empty where it did not load. */
+export const addonFile: string = loaded.file;
 
-const sets = 8 * 8;
-const setBytes = native.maskWords * 8;
+function operandsOf({ memory, maskWords }: Native) {
+  const sets = 8 * 8;
+  const setBytes = maskWords * 8;
+  return {
+    operands: new BigUint64Array(memory, 0, 5),
+    operands32: new Uint32Array(memory, 0, 10),
+    wanted: new BigUint64Array(memory, sets, maskWords),
+    previous: new BigUint64Array(memory, sets + setBytes, maskWords),
+    inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
+  };
+}
+
+const shared = /* @__PURE__ */ operandsOf(native);
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
-export const operands = new BigUint64Array(native.memory, 0, 5);
+export const operands: BigUint64Array = shared.operands;
 /** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
-export const operands32 = new Uint32Array(native.memory, 0, 10);
+export const operands32: Uint32Array = shared.operands32;
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
@@ -226,6 +274,6 @@ export const previousGroup = 6;
 export const osError = 8;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
-export const wanted = new BigUint64Array(native.memory, sets, native.maskWords);
-export const previous = new BigUint64Array(native.memory, sets + setBytes, native.maskWords);
-export const inForce = new BigUint64Array(native.memory, sets + 2 * setBytes, native.maskWords);
+export const wanted: BigUint64Array = shared.wanted;
+export const previous: BigUint64Array = shared.previous;
+export const inForce: BigUint64Array = shared.inForce;

@@ -275,6 +275,22 @@ Napi::Value add_plan_from(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), add_plan(std::move(copy), mask_words(), info[1].As<Napi::String>().Utf8Value()));
 }
 
+std::uint32_t plan_from(const Napi::Value& value) {
+  constexpr std::uint32_t kNone = UINT32_MAX;
+  const double plan = exact_double(value);
+  return plan >= 0 && plan < kNone ? static_cast<std::uint32_t>(plan) : kNone;
+}
+
+// Confines a thread for which nothing has to be brought back: finding out what that would be takes longer than the
+// rest.
+Result confine_for_good(Environment& here, std::span<const Word> cpus) noexcept {
+  if (restore_affinity(cpus).outcome == Outcome::done &&
+      read_affinity(here.in_force, here.previous).outcome == Outcome::done && std::ranges::equal(cpus, here.in_force))
+    return {};
+  // All of it was not to be had: this says why, or trims it.
+  return exchange_affinity(cpus, here.previous, here.in_force);
+}
+
 // takeSeat(plan): sits the calling thread down and confines it; the seat is free again when the environment ends.
 // Answers { outcome, osError, seat, sharers }; the outcome `gone` means that there is no such plan.
 Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
@@ -283,7 +299,7 @@ Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   here.leave();
   SeatTaken taken;
-  const std::uint32_t plan = info[0].As<Napi::Number>().Uint32Value();
+  const std::uint32_t plan = plan_from(info[0]);
   Result result{Outcome::gone, 0};
   std::vector<bool> tried;
   // A seat that is offline or withheld by now is passed over for the next one.
@@ -291,7 +307,7 @@ Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
     here.plan = plan;
     here.seat = taken.seat;
     here.seated = true;
-    result = exchange_affinity(taken.words, here.previous, here.in_force);
+    result = confine_for_good(here, taken.words);
     if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) break;
     here.leave();
   }

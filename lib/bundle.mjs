@@ -25,13 +25,23 @@ await bundle.write({
   dir: 'dist',
   format: 'esm',
   sourcemap: true,
-  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ }] },
+  chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
+  codeSplitting: {
+    groups: [
+      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ },
+      { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
+    ],
+  },
 });
 // Of binding.ts the preload calls loadFrom() alone: what an import of it does is left out.
 for (const name of ['preload', 'unseated']) {
   const treeshake = { propertyReadSideEffects: false };
-  const alone = await rolldown({ ...options, external: [...options.external, './unseated.cjs'], input: `lib/workers/${name}.ts`, treeshake });
+  const alone = await rolldown({
+    ...options,
+    external: [...options.external, './unseated.cjs'],
+    input: `lib/workers/${name}.ts`,
+    treeshake,
+  });
   await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
 }
 

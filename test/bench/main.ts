@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Benchmark } from './report.ts';
 
 const benchmarks: Record<string, { about: string; load: () => Promise<Benchmark> }> = {
+  calls: { about: 'our own calls, and what they are meant to cost', load: () => import('./calls.ts') },
   peers: { about: 'get and set of an affinity: by us, nodeaffinity, koffi, libuv, Python, taskset', load: () => import('./peers.ts') },
   topology: { about: 'the machine read by us and by hwloc', load: () => import('./topology.ts') },
   imports: { about: "an import of each of the package's doors", load: () => import('./imports.ts') },

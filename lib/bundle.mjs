@@ -26,7 +26,9 @@ await bundle.write({
   format: 'esm',
   sourcemap: true,
   chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ }] },
+  codeSplitting: {
+    groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ }],
+  },
 });
 const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
 await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });

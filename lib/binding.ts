@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join, toNamespacedPath } from 'node:path';
+import * as thisThread from 'node:worker_threads';
 import { AffinityError } from './errors.ts';
 
 /** native/platform.h, `Outcome`. */
@@ -50,13 +51,36 @@ export interface NativeMachine extends NativeCpus {
 
 /** What the operating system tells of a thread without its help; null where this one does not tell. */
 export interface ThreadState {
+  readonly thread: number;
+  /** As the operating system keeps it: Linux cuts it after 15 bytes. */
+  readonly name: string;
   /** Offline CPUs of its set included, where the operating system shows them. */
   allowed: bigint;
   lastCpu: number | null;
   voluntarySwitches: number | null;
   involuntarySwitches: number | null;
   migrations: number | null;
+  /** As `niceOf` tells it. */
+  readonly nice: number | null;
+  /** When it began, in ms after a moment that all threads share. */
+  readonly started: number | null;
+  /** Bit n is signal n + 1. */
+  readonly blockedSignals: bigint | null;
+  /** It waits in a call of the kind that event loops wait in. */
+  readonly waitsForEvents: boolean | null;
 }
+
+/** A thread that has loaded the addon, as it introduced itself. */
+export interface Inhabitant {
+  readonly thread: number;
+  readonly main: boolean;
+  /** Node's threadId. */
+  readonly worker: number;
+  readonly name: string;
+}
+
+/** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
+export const realTime = -100;
 
 /** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
 export interface Native {
@@ -84,6 +108,23 @@ export interface Native {
   readonly planDescription: (plan: number) => string;
   readonly currentThread: () => number;
   readonly readThread: (thread: number) => ThreadState | null;
+  /** Of every thread of a process, of this one for 0. */
+  readonly readThreads: (process: number) => { outcome: Outcome; osError: number; threads: ThreadState[] };
+  /** a thread of this process ← wanted; previous and in force are filled */
+  readonly confineThread: (thread: number) => Outcome;
+  /** a thread of this process ← wanted, which confineThread gave as previous */
+  readonly restoreThread: (thread: number) => Outcome;
+  /** 19 the lowest, 0 normal, -20 the highest; `realTime` before all of them. */
+  readonly setNice: (thread: number, nice: number) => { outcome: Outcome; osError: number };
+  /** null where it is no thread of this process, or the operating system does not tell */
+  readonly niceOf: (thread: number) => number | null;
+  /** Says who the calling thread is, until its environment ends. */
+  readonly introduce: (main: boolean, worker: number, name: string) => void;
+  readonly inhabitants: () => Inhabitant[];
+  /** The threads of libuv's pool that have answered callPool. */
+  readonly poolThreads: () => number[];
+  /** Starts libuv's pool and meets its threads; blocks until enough answer, or its patience (ms) ends (native/pool.h). */
+  readonly callPool: (expected: number, usual: number, patience: number) => void;
   /** `level` is read back. */
   readonly setPriority: (thread: number, level: number) => { outcome: Outcome; osError: number; level: number };
   /** null where it is no thread of this process, or the operating system does not tell */
@@ -167,6 +208,15 @@ function absent(failure: AffinityError): Native {
     planDescription: fail,
     currentThread: fail,
     readThread: fail,
+    readThreads: fail,
+    confineThread: fail,
+    restoreThread: fail,
+    setNice: fail,
+    niceOf: fail,
+    introduce: () => {},
+    inhabitants: fail,
+    poolThreads: fail,
+    callPool: fail,
     setPriority: fail,
     threadLevel: fail,
     hardwareId: fail,
@@ -191,11 +241,15 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
-/** Loads the addon from a file, which `addonFile` names. */
+/** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
 export function loadFrom(file: string): Native {
   const module = { exports: {} };
   process.dlopen(module, file);
-  return module.exports as Native;
+  const addon = module.exports as Native;
+  // Workers know their name from Node 22.20 and 24.6 on.
+  const { threadName } = thisThread as { threadName?: string };
+  addon.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+  return addon;
 }
 
 function checked(file: string): Loaded {

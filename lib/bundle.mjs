@@ -28,7 +28,7 @@ await bundle.write({
   chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
   codeSplitting: {
     groups: [
-      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ },
+      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ },
       { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
     ],
   },

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, toNamespacedPath } from 'node:path';
+import * as thisThread from 'node:worker_threads';
 import { AffinityError } from './errors.ts';
 
 /** native/platform.h, `Outcome`. */
@@ -52,12 +52,23 @@ export interface NativeMachine extends NativeCpus {
 
 /** What the operating system tells of a thread without its help; null where this one does not tell. */
 export interface ThreadState {
+  readonly thread: number;
+  /** As the operating system keeps it: Linux cuts it after 15 bytes. */
+  readonly name: string;
   /** Offline CPUs of its set included, where the operating system shows them. */
   allowed: bigint;
   lastCpu: number | null;
   voluntarySwitches: number | null;
   involuntarySwitches: number | null;
   migrations: number | null;
+  /** As `niceOf` tells it. */
+  readonly nice: number | null;
+  /** When it began, in ms after a moment that all threads share. */
+  readonly started: number | null;
+  /** Bit n is signal n + 1. */
+  readonly blockedSignals: bigint | null;
+  /** It waits in a call of the kind that event loops wait in. */
+  readonly waitsForEvents: boolean | null;
 }
 
 /** What a guard saw (native/guard.h, `Drift`). */
@@ -71,6 +82,18 @@ export interface NativeDrift {
   wanted: bigint;
   found: bigint;
 }
+
+/** A thread that has loaded the addon, as it introduced itself. */
+export interface Inhabitant {
+  readonly thread: number;
+  readonly main: boolean;
+  /** Node's threadId. */
+  readonly worker: number;
+  readonly name: string;
+}
+
+/** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
+export const realTime = -100;
 
 /** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
 export interface Native {
@@ -98,6 +121,23 @@ export interface Native {
   readonly planDescription: (plan: number) => string;
   readonly currentThread: () => number;
   readonly readThread: (thread: number) => ThreadState | null;
+  /** Of every thread of a process, of this one for 0. */
+  readonly readThreads: (process: number) => { outcome: Outcome; osError: number; threads: ThreadState[] };
+  /** a thread of this process ← wanted; previous and in force are filled */
+  readonly confineThread: (thread: number) => Outcome;
+  /** a thread of this process ← wanted, which confineThread gave as previous */
+  readonly restoreThread: (thread: number) => Outcome;
+  /** 19 the lowest, 0 normal, -20 the highest; `realTime` before all of them. */
+  readonly setNice: (thread: number, nice: number) => { outcome: Outcome; osError: number };
+  /** null where it is no thread of this process, or the operating system does not tell */
+  readonly niceOf: (thread: number) => number | null;
+  /** Says who the calling thread is, until its environment ends. */
+  readonly introduce: (main: boolean, worker: number, name: string) => void;
+  readonly inhabitants: () => Inhabitant[];
+  /** The threads of libuv's pool that have answered callPool. */
+  readonly poolThreads: () => number[];
+  /** Starts libuv's pool and meets its threads; blocks until enough answer, or its patience (ms) ends (native/pool.h). */
+  readonly callPool: (expected: number, usual: number, patience: number) => void;
   /** `level` is read back. */
   readonly setPriority: (thread: number, level: number) => { outcome: Outcome; osError: number; level: number };
   /** null where it is no thread of this process, or the operating system does not tell */
@@ -136,9 +176,8 @@ export interface Native {
   readonly waitForContext: (context: number, nanoseconds: number | null) => boolean;
 }
 
-const require = createRequire(import.meta.url);
 /** The folder that package.json lies in. */
-export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+export const packageRoot: string = /* @__PURE__ */ dirname(import.meta.dirname);
 
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
@@ -186,6 +225,15 @@ function absent(failure: AffinityError): Native {
     planDescription: fail,
     currentThread: fail,
     readThread: fail,
+    readThreads: fail,
+    confineThread: fail,
+    restoreThread: fail,
+    setNice: fail,
+    niceOf: fail,
+    introduce: () => {},
+    inhabitants: fail,
+    poolThreads: fail,
+    callPool: fail,
     setPriority: fail,
     threadLevel: fail,
     hardwareId: fail,
@@ -213,32 +261,86 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
-function load(): { native: Native; failure: AffinityError | undefined } {
+/** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
+export function loadFrom(file: string): Native {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  const addon = module.exports as Native;
+  // Workers know their name from Node 22.20 and 24.6 on.
+  const { threadName } = thisThread as { threadName?: string };
+  addon.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+  return addon;
+}
+
+function checked(file: string): Loaded {
+  const path = toNamespacedPath(file);
+  const addon = loadFrom(path);
+  if (!isAddon(addon)) throw new TypeError(`${file} is not groupaffinity's`);
+  return { native: addon, file: path, failure: undefined };
+}
+
+/**
+ * Where the addon lies nearly always: built from source, or in the package, of whose files for two C libraries only the
+ * right one loads. To find these by node-gyp-build takes longer than all the rest of an import.
+ */
+function usualFiles(): string[] {
+  const { arch, env, platform } = process;
+  if (env['GROUPAFFINITY_PREBUILD'] !== undefined || env['PREBUILDS_ONLY'] !== undefined) return [];
+  const prebuilt = join('prebuilds', `${platform}-${arch}`, 'groupaffinity');
+  const files = [join('build', 'Release', 'groupaffinity.node'), `${prebuilt}.musl.node`, `${prebuilt}.glibc.node`, `${prebuilt}.node`];
+  return files.map((file) => join(packageRoot, file));
+}
+
+interface Loaded {
+  native: Native;
+  file: string;
+  failure: AffinityError | undefined;
+}
+
+function load(): Loaded {
+  for (const file of usualFiles()) {
+    try {
+      return checked(file);
+    } catch {
+      // Absent or unfit: node-gyp-build finds another one, or the same one and says why.
+    }
+  }
   try {
-    const find = require('node-gyp-build') as (root: string) => unknown;
-    const addon = find(packageRoot);
-    if (!isAddon(addon)) throw new TypeError(`the .node file below ${packageRoot} is not groupaffinity's`);
-    return { native: addon, failure: undefined };
+    const finder = createRequire(import.meta.url)('node-gyp-build') as { resolve: (root: string) => string };
+    return checked(finder.resolve(packageRoot));
   } catch (cause) {
     const failure = loadFailure(cause);
-    return { native: absent(failure), failure };
+    return { native: absent(failure), file: '', failure };
   }
 }
 
-const loaded = load();
+const loaded = /* @__PURE__ */ load();
 
 /** The addon of this thread's environment. */
 export const native: Native = loaded.native;
 /** Why the addon did not load, if it did not. */
 export const loadError: AffinityError | undefined = loaded.failure;
+/** Where it was found; empty where it did not load. */
+export const addonFile: string = loaded.file;
 
-const sets = 8 * 8;
-const setBytes = native.maskWords * 8;
+function operandsOf({ memory, maskWords }: Native) {
+  const sets = 8 * 8;
+  const setBytes = maskWords * 8;
+  return {
+    operands: new BigUint64Array(memory, 0, 5),
+    operands32: new Uint32Array(memory, 0, 10),
+    wanted: new BigUint64Array(memory, sets, maskWords),
+    previous: new BigUint64Array(memory, sets + setBytes, maskWords),
+    inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
+  };
+}
+
+const shared = /* @__PURE__ */ operandsOf(native);
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
-export const operands = new BigUint64Array(native.memory, 0, 5);
+export const operands: BigUint64Array = shared.operands;
 /** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
-export const operands32 = new Uint32Array(native.memory, 0, 10);
+export const operands32: Uint32Array = shared.operands32;
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
@@ -246,6 +348,6 @@ export const previousGroup = 6;
 export const osError = 8;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
-export const wanted = new BigUint64Array(native.memory, sets, native.maskWords);
-export const previous = new BigUint64Array(native.memory, sets + setBytes, native.maskWords);
-export const inForce = new BigUint64Array(native.memory, sets + 2 * setBytes, native.maskWords);
+export const wanted: BigUint64Array = shared.wanted;
+export const previous: BigUint64Array = shared.previous;
+export const inForce: BigUint64Array = shared.inForce;

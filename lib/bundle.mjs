@@ -25,11 +25,25 @@ await bundle.write({
   dir: 'dist',
   format: 'esm',
   sourcemap: true,
-  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ }] },
+  chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
+  codeSplitting: {
+    groups: [
+      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ },
+      { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
+    ],
+  },
 });
-const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
-await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });
+// Of binding.ts the preload calls loadFrom() alone: what an import of it does is left out.
+for (const name of ['preload', 'unseated']) {
+  const treeshake = { propertyReadSideEffects: false };
+  const alone = await rolldown({
+    ...options,
+    external: [...options.external, './unseated.cjs'],
+    input: `lib/workers/${name}.ts`,
+    treeshake,
+  });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
+}
 
 // The package carries lib/: its maps need not hold it once more.
 for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {

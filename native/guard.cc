@@ -196,6 +196,19 @@ void Post::sit(std::optional<Seat> seat) {
   seat_ = seat;
 }
 
+Result place_known(std::uint64_t thread, const std::function<void(Post&)>& intend, const std::function<Result()>& place,
+                   std::span<const Word> in_force) {
+  Watchers& all = Watchers::only();
+  const std::lock_guard held(all.lock);
+  const auto post = std::ranges::find_if(all.posts, [&](const Post* one) { return one->is(thread); });
+  if (post == all.posts.end()) return place();
+  const std::lock_guard mine(**post);
+  intend(**post);
+  const Result result = place();
+  if (result.outcome != Outcome::done) (*post)->settle(result.outcome, in_force);
+  return result;
+}
+
 // ---- guards ---------------------------------------------------------------------------------------------------------
 
 Result add_guard(const Guarded& what, std::chrono::milliseconds check, std::function<void()> tell,

@@ -2,6 +2,7 @@
 // lives as long as there is a guard.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -55,9 +56,16 @@ class Post {
     Order& next = orders_[now_ ^= 1];
     next.given = next.drifted = false;
   }
+  // The same for a set that a thread gets back: one that may go anywhere follows its cpuset, and has no order to keep.
+  void intend_return(std::span<const Word> words) noexcept {
+    intend(words);
+    orders_[now_].given = std::ranges::any_of(words, [](Word word) { return word != ~Word{0}; });
+  }
   // ... and after it, unless it did just that: it has these instead, none where they are not known; or all is as it
   // was.
   void settle(Outcome outcome, std::span<const Word> in_force) noexcept;
+
+  [[nodiscard]] bool is(std::uint64_t thread) const noexcept { return thread_ == thread; }
 
   // The seat that the thread sits on.
   struct Seat {
@@ -87,6 +95,11 @@ class Post {
   std::uint64_t thread_;
   std::optional<Seat> seat_;
 };
+
+// Places a thread of this process, another than the calling one, by `place`, so that its guards know: should it have a
+// post, `intend` tells that, and `in_force` is where `place` leaves what the thread has then.
+[[nodiscard]] Result place_known(std::uint64_t thread, const std::function<void(Post&)>& intend,
+                                 const std::function<Result()>& place, std::span<const Word> in_force);
 
 // Looks from now on at one thread, or at every one that sits on a seat of a plan: where the OS tells that something
 // changed, and at least every `check`. `tell` is called on another thread when there are drifts to take; it must

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { native, packageRoot } from '../binding.ts';
+import { addonFile, native, packageRoot } from '../binding.ts';
 import { AffinityError, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { overQuota, type Plan, type PlannedSeat } from './plan.ts';
-import { planVariable, takenSeat } from './taking.ts';
+import { planVariable, seatKey, type Seated } from './taking.ts';
 
 const preload = join(packageRoot, 'dist', 'preload.cjs');
 
@@ -90,7 +90,7 @@ export function workerOptions(plan: Plan): WorkerPlacement {
   if (!isPlan(plan)) throw wrongType(`workerOptions takes a plan that spread() made, not ${show(plan)}`);
   return {
     execArgv: [...inheritedFlags(), '--require', preload],
-    env: { ...process.env, [planVariable]: `${process.pid}:${register(plan)}` },
+    env: { ...process.env, [planVariable]: `${process.pid}:${register(plan)}:${addonFile}` },
   };
 }
 
@@ -110,7 +110,7 @@ export interface Seat extends PlannedSeat {
 
 /** Inside a worker: the seat it took when it started. Null on a thread that no plan seated. */
 export function seat(): Seat | null {
-  const taken = takenSeat();
+  const taken = (globalThis as Seated)[seatKey];
   if (taken === undefined) return null;
   const { seats } = JSON.parse(taken.description) as Description;
   const { cpus, group, node } = seats[taken.seat] as Description['seats'][number];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ class Files;
 
 // read_cgroup_cpus() of this machine, now.
 [[nodiscard]] bool read_own_cpuset(CpuSet& cpus);
+
+// Whether `words` hold all of it.
+[[nodiscard]] bool holds_own_cpuset(std::span<const Word> words);
 
 // The files of this machine to which somebody writes when the process's cpuset changes: of its own cgroup and of those
 // above it. Some of them may not exist.

@@ -111,6 +111,8 @@ function difference(before: ScenarioResult | undefined, after: ScenarioResult): 
   };
 }
 
+type Fact = Exclude<keyof BenchMachine, 'topology'>;
+
 const same = {
   platform: 'system',
   arch: 'architecture',
@@ -119,14 +121,14 @@ const same = {
   allowed: 'allowed CPUs',
   groups: 'processor groups',
   hypervisor: 'under a hypervisor',
-} as const satisfies Partial<Record<keyof BenchMachine, string>>;
+} as const satisfies Partial<Record<Fact, string>>;
 
 const may = { release: 'system version', node: 'Node', version: 'groupaffinity' } as const satisfies Partial<
   Record<keyof BenchMachine, string>
 >;
 
-function unlike(before: BenchMachine, after: BenchMachine, keys: Partial<Record<keyof BenchMachine, string>>): string[] {
-  return (Object.entries(keys) as [keyof BenchMachine, string][])
+function unlike(before: BenchMachine, after: BenchMachine, keys: Partial<Record<Fact, string>>): string[] {
+  return (Object.entries(keys) as [Fact, string][])
     .filter(([key]) => before[key] !== after[key])
     .map(([key, name]) => `${name}: ${before[key]} before, ${after[key]} now`);
 }

@@ -97,6 +97,14 @@ const result: Check = (value, path) => {
   return check === undefined ? `${path}.kind is none of ${Object.keys(results).join(', ')}` : check(value, path);
 };
 
+const cpusOf = shape({ cpus: text });
+const layout = shape({
+  packages: list(shape({ id: orNull(number), cpus: text })),
+  numaNodes: list(shape({ id: number, cpus: text })),
+  caches: list(shape({ level: number, type: text, cpus: text })),
+  cores: list(cpusOf),
+});
+
 const document = shape({
   machine: shape({
     platform: text,
@@ -110,6 +118,7 @@ const document = shape({
     allowed: text,
     groups: number,
     picture: orNull(text),
+    topology: optional(layout),
   }),
   begun: text,
   seconds: number,

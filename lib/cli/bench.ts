@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
-import type { BenchDocument, BenchMachine, ScenarioResult } from '../bench/result.ts';
+import { html } from '../bench/html.ts';
+import type { BenchDocument, BenchMachine, MachineLayout, ScenarioResult } from '../bench/result.ts';
 import { interrupted, passesOf, run as measure, type Progress } from '../bench/run.ts';
 import { scenarios } from '../bench/scenarios.ts';
 import { summarize } from '../bench/summary.ts';
@@ -18,12 +19,13 @@ import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
 import { exitStatus, UsageError } from './usage.ts';
 
-export const usage = `Usage: groupaffinity bench [--json] [--quick] [--compare FILE] [--list] [SCENARIO...]
+export const usage = `Usage: groupaffinity bench [--json] [--html FILE] [--quick] [--compare FILE] [--list] [SCENARIO...]
 
 Measures on this machine what affinity costs and what it brings, and says whether pinning pays. SCENARIO is an id or the
 beginning of one: set.moves, throughput.memory. Every scenario runs in several passes, each in a process of its own.
 
   --json           one JSON document on standard output, and nothing else
+  --html FILE      also write a page with pictures, complete in itself
   --quick          some 15 seconds; a full run takes up to 3 minutes and tells smaller differences
   --compare FILE   an older document: is each scenario faster now, or slower?
   --list           the scenarios and nothing else
@@ -36,6 +38,7 @@ interface Options {
   readonly quick: boolean;
   readonly list: boolean;
   readonly before: BenchDocument | undefined;
+  readonly page: string | undefined;
   readonly texts: readonly string[];
 }
 
@@ -45,6 +48,15 @@ function readDocument(option: string, file: string): BenchDocument {
   } catch (error) {
     const said = error instanceof SyntaxError ? `${file}: ${error.message}` : (error as Error).message;
     throw new UsageError(`${option}: ${said}`, usage);
+  }
+}
+
+/** @throws {UsageError} for a file that can't be written; what is in it stays until there is something to write. */
+function checkWritable(option: string, file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new UsageError(`${option}: ${(error as Error).message}`, usage);
   }
 }
 
@@ -59,6 +71,7 @@ function options(args: string[]): Options {
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         compare: { type: 'string' },
+        html: { type: 'string' },
       },
     });
   } catch (error) {
@@ -70,7 +83,17 @@ function options(args: string[]): Options {
       throw new UsageError(`no scenario begins with '${text}'; near it are ${near(scenarios, text).join(', ')} (--list tells all)`, usage);
   // Before minutes are spent on measuring.
   const before = values.compare === undefined ? undefined : readDocument('--compare', values.compare);
-  return { json: values.json, quick: values.quick, list: values.list, before, texts: positionals };
+  if (values.html !== undefined) checkWritable('--html', values.html);
+  return { json: values.json, quick: values.quick, list: values.list, before, page: values.html, texts: positionals };
+}
+
+function layout({ packages, numaNodes, caches, cores }: Topology): MachineLayout {
+  return {
+    packages: packages.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
+    numaNodes: numaNodes.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
+    caches: caches.map(({ level, type, cpus }) => ({ level, type, cpus: String(cpus) })),
+    cores: cores.map(({ cpus }) => ({ cpus: String(cpus) })),
+  };
 }
 
 function describe(machine: Topology): BenchMachine {
@@ -79,6 +102,7 @@ function describe(machine: Topology): BenchMachine {
     cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
+    topology: layout(machine),
   };
 }
 
@@ -89,7 +113,7 @@ function inWords({ id, pass, passes, part, secondsLeft }: Progress): string {
 }
 
 export async function run(args: string[]): Promise<number> {
-  const { json, quick, list, before, texts } = options(args);
+  const { json, quick, list, before, page, texts } = options(args);
   const selected = select(scenarios, texts);
   if (list) {
     const width = Math.max(...selected.map(({ id }) => id.length));
@@ -129,6 +153,7 @@ export async function run(args: string[]): Promise<number> {
   };
   if (json) console.log(JSON.stringify(document, null, 2));
   else show(document);
+  if (page !== undefined) writeFileSync(page, html(document));
   return !complete || results.some(({ kind }) => kind === 'fail') ? exitStatus.failed : exitStatus.good;
 }
 

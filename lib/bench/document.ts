@@ -1,4 +1,5 @@
 /** Reads a document that `bench --json` wrote, now or with an older version. */
+import { parseCpuList } from '../machine/cpu-list.ts';
 import type { BenchDocument } from './result.ts';
 
 /** Says where a value is no what; undefined where it is. */
@@ -97,12 +98,20 @@ const result: Check = (value, path) => {
   return check === undefined ? `${path}.kind is none of ${Object.keys(results).join(', ')}` : check(value, path);
 };
 
-const cpusOf = shape({ cpus: text });
+const cpuList: Check = (value, path) => {
+  try {
+    if (typeof value === 'string') parseCpuList(value);
+    return text(value, path);
+  } catch {
+    return `${path} is no list of CPUs`;
+  }
+};
+
 const layout = shape({
-  packages: list(shape({ id: orNull(number), cpus: text })),
-  numaNodes: list(shape({ id: number, cpus: text })),
-  caches: list(shape({ level: number, type: text, cpus: text })),
-  cores: list(cpusOf),
+  packages: list(shape({ id: orNull(number), cpus: cpuList })),
+  numaNodes: list(shape({ id: number, cpus: cpuList })),
+  caches: list(shape({ level: number, type: text, cpus: cpuList })),
+  cores: list(shape({ cpus: cpuList })),
 });
 
 const document = shape({

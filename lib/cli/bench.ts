@@ -1,10 +1,11 @@
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
 import { html } from '../bench/html.ts';
-import type { BenchDocument, BenchMachine, MachineLayout, ScenarioResult } from '../bench/result.ts';
+import { layoutOf } from '../bench/page/layout.ts';
+import type { BenchDocument, BenchMachine, ScenarioResult } from '../bench/result.ts';
 import { interrupted, passesOf, run as measure, type Progress } from '../bench/run.ts';
 import { scenarios } from '../bench/scenarios.ts';
 import { summarize } from '../bench/summary.ts';
@@ -17,7 +18,7 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { exitStatus, UsageError } from './usage.ts';
+import { empty, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity bench [--json] [--html FILE] [--quick] [--compare FILE] [--list] [SCENARIO...]
 
@@ -25,7 +26,7 @@ Measures on this machine what affinity costs and what it brings, and says whethe
 beginning of one: set.moves, throughput.memory. Every scenario runs in several passes, each in a process of its own.
 
   --json           one JSON document on standard output, and nothing else
-  --html FILE      also write a page with pictures, complete in itself
+  --html FILE      also write a page with charts, one file that works offline
   --quick          some 15 seconds; a full run takes up to 3 minutes and tells smaller differences
   --compare FILE   an older document: is each scenario faster now, or slower?
   --list           the scenarios and nothing else
@@ -35,6 +36,7 @@ After Ctrl-C what was measured is told.`;
 
 interface Options {
   readonly json: boolean;
+  readonly html: string | undefined;
   readonly quick: boolean;
   readonly list: boolean;
   readonly before: BenchDocument | undefined;
@@ -68,6 +70,7 @@ function options(args: string[]): Options {
       allowPositionals: true,
       options: {
         json: { type: 'boolean', default: false },
+        html: { type: 'string' },
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         compare: { type: 'string' },
@@ -83,17 +86,8 @@ function options(args: string[]): Options {
       throw new UsageError(`no scenario begins with '${text}'; near it are ${near(scenarios, text).join(', ')} (--list tells all)`, usage);
   // Before minutes are spent on measuring.
   const before = values.compare === undefined ? undefined : readDocument('--compare', values.compare);
-  if (values.html !== undefined) checkWritable('--html', values.html);
-  return { json: values.json, quick: values.quick, list: values.list, before, page: values.html, texts: positionals };
-}
-
-function layout({ packages, numaNodes, caches, cores }: Topology): MachineLayout {
-  return {
-    packages: packages.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
-    numaNodes: numaNodes.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
-    caches: caches.map(({ level, type, cpus }) => ({ level, type, cpus: String(cpus) })),
-    cores: cores.map(({ cpus }) => ({ cpus: String(cpus) })),
-  };
+  if (values.html !== undefined) empty('--html', values.html, usage);
+  return { json: values.json, html: values.html, quick: values.quick, list: values.list, before, texts: positionals };
 }
 
 function describe(machine: Topology): BenchMachine {
@@ -102,7 +96,7 @@ function describe(machine: Topology): BenchMachine {
     cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
-    topology: layout(machine),
+    topology: layoutOf(machine),
   };
 }
 
@@ -113,7 +107,7 @@ function inWords({ id, pass, passes, part, secondsLeft }: Progress): string {
 }
 
 export async function run(args: string[]): Promise<number> {
-  const { json, quick, list, before, page, texts } = options(args);
+  const { json, html: file, quick, list, before, texts } = options(args);
   const selected = select(scenarios, texts);
   if (list) {
     const width = Math.max(...selected.map(({ id }) => id.length));
@@ -153,7 +147,7 @@ export async function run(args: string[]): Promise<number> {
   };
   if (json) console.log(JSON.stringify(document, null, 2));
   else show(document);
-  if (page !== undefined) writeFileSync(page, html(document));
+  if (file !== undefined) writeFileSync(file, html(document));
   return !complete || results.some(({ kind }) => kind === 'fail') ? exitStatus.failed : exitStatus.good;
 }
 

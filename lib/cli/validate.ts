@@ -9,7 +9,7 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { exitStatus, UsageError } from './usage.ts';
+import { empty, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity validate [--json] [--junit FILE] [--moves N] [--hotplug] [--list] [CLAIM...]
 
@@ -62,13 +62,7 @@ function options(args: string[]): Options {
   for (const text of positionals)
     if (text === '' || select(claims, [text]).length === 0)
       throw new UsageError(`no claim begins with '${text}'; near it are ${near(claims, text).join(', ')} (--list tells all)`, usage);
-  if (values.junit !== undefined) {
-    try {
-      writeFileSync(values.junit, '');
-    } catch (error) {
-      throw new UsageError(`--junit: ${(error as Error).message}`, usage);
-    }
-  }
+  if (values.junit !== undefined) empty('--junit', values.junit, usage);
   return { ...values, junit: values.junit, moves, texts: positionals };
 }
 

@@ -157,7 +157,7 @@ describe.skipIf(noBrowser !== undefined)(unless("a benchmark's page in Chromium"
       expect([one, other]).toEqual([0, 1]);
       const text = await tip.innerText();
       expect(text.split('\n')[0]).toBe('CPU 0 ↔ CPU 1');
-      expect(text).toContain(`${p50.toFixed(1)}\u00a0ns`);
+      expect(text).toContain(`${p50.toFixed(1)} ns`);
       expect(text).toMatch(/p99 .* · least .* · most .*\nmedians of 5 passes: .* to .* \(spread .*%\)/);
       expect(text).toContain(`${n.toLocaleString('en')} samples`);
       expect(text).toContain('same L3, other core');
@@ -240,7 +240,7 @@ describe.skipIf(noBrowser !== undefined)(unless("a benchmark's page in Chromium"
   it('saves the heatmap as a picture', async () => {
     await opened(result, { width: 1400 }, async ({ page }) => {
       const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Save as PNG').click()]);
-      expect(download.suggestedFilename()).toBe('pairs.png');
+      expect(download.suggestedFilename()).toBe('round-trips.png');
       expect(statSync(await download.path()).size).toBeGreaterThan(10_000);
     });
   });

@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
+import { time } from '../../quantities.ts';
 import { lineOf, valueAt, type Curve } from '../data.ts';
-import { multiplicativeTicks, percentile, roundTime, time } from '../figures.ts';
+import { multiplicativeTicks, percentile, roundTime } from '../figures.ts';
 import { colour, onTheme } from './theme.ts';
 
 const marks = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999];

@@ -6,7 +6,8 @@
       "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
     ],
     "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/guard.cc", "native/inhabitants.cc",
-      "native/pool.cc", "native/processor_id.cc", "native/seats.cc", "native/timing/bare_calls.cc", "native/timing/round_trips.cc"]
+      "native/pool.cc", "native/processor_id.cc", "native/seats.cc", "native/timing/arrivals.cc", "native/timing/bare_calls.cc",
+      "native/timing/confined.cc", "native/timing/gaps.cc", "native/timing/round_trips.cc"]
   },
   "targets": [
     {

@@ -110,6 +110,8 @@ export interface Native {
   readonly restore: () => Outcome;
   /** -1 where the platform can't tell */
   readonly currentCpu: () => number;
+  /** A steady clock, ns. */
+  readonly clock: () => number;
   readonly support: () => NativeSupport;
   readonly readCpus: () => { outcome: Outcome; osError: number } & Partial<NativeCpus>;
   readonly readMachine: (sysroot: string) => { outcome: Outcome; osError: number } & Partial<NativeMachine>;
@@ -162,6 +164,34 @@ export interface Native {
   readonly beginGuard: (plan: number | null, check: number, tell: () => void) => { outcome: Outcome; osError: number; guard?: number };
   readonly endGuard: (guard: number) => void;
   readonly takeDrifts: (guard: number) => NativeDrift[];
+  /**
+   * Blocks; a sample is the time from a bare call on CPU `caller` that sends a running thread from one CPU to another
+   * until that sees itself there. Ends after so many samples or nanoseconds.
+   */
+  readonly measureArrivals: (
+    caller: number,
+    from: number,
+    to: number,
+    samples: number,
+    time: number,
+  ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
+  /** Blocks for `time` ns: the gaps longer than `over` in which a thread on one CPU, or with null on any, did not run. */
+  readonly measureGaps: (
+    cpu: number | null,
+    time: number,
+  ) => {
+    outcome: Outcome;
+    osError: number;
+    over: number;
+    elapsed: number;
+    nanoseconds: Float64Array;
+    strays: number;
+    moves: number;
+  };
+  /** What all CPUs together did since the machine started, in seconds; null where the operating system does not tell. */
+  readonly cpuTime: () => { all: number; busy: number; stolen: number | null } | null;
+  /** Null where processors don't tell. */
+  readonly underHypervisor: () => boolean | null;
   readonly addContext: () => number;
   /** False where another thread has the context, this one has another, or it has ended. */
   readonly beginContext: (context: number) => boolean;
@@ -207,6 +237,7 @@ function absent(failure: AffinityError): Native {
     exchangeGroup: fail,
     restore: fail,
     currentCpu: fail,
+    clock: fail,
     support: () => ({
       platform: 'unsupported',
       affinity: false,
@@ -245,6 +276,10 @@ function absent(failure: AffinityError): Native {
     beginGuard: fail,
     endGuard: fail,
     takeDrifts: fail,
+    measureArrivals: fail,
+    measureGaps: fail,
+    cpuTime: fail,
+    underHypervisor: fail,
     addContext: fail,
     beginContext: fail,
     endContext: fail,

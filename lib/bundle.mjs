@@ -16,6 +16,8 @@ const entries = [
   'validate/claims-worker',
   'validate/routine',
   'validate/keeper',
+  'bench/scenario',
+  'bench/work-worker',
   'cli/main',
   'cli/demo-worker',
 ];
@@ -44,6 +46,18 @@ for (const name of ['preload', 'unseated']) {
   });
   await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
 }
+
+// What runs in the browser, each script in one file that HTML takes in as text.
+const page = 'lib/bench/page';
+const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
+const { version } = JSON.parse(read('node_modules/uplot/package.json'));
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/` };
+for (const [name, postBanner] of Object.entries(scripts)) {
+  const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
+  await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });
+}
+const styles = ['node_modules/uplot/dist/uPlot.min.css', `${page}/browser/style.css`];
+writeFileSync(join(packageRoot, 'dist/bench/page/style.css'), styles.map(read).join('\n'));
 
 // The package carries lib/: its maps need not hold it once more.
 for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {

@@ -19,7 +19,9 @@
 #include "pool.h"
 #include "processor_id.h"
 #include "seats.h"
+#include "timing/arrivals.h"
 #include "timing/bare_calls.h"
+#include "timing/gaps.h"
 #include "timing/round_trips.h"
 
 namespace {
@@ -146,6 +148,13 @@ napi_value restore(napi_env env, napi_callback_info info) noexcept {
 napi_value current(napi_env env, napi_callback_info) noexcept {
   const std::uint32_t cpu = current_cpu();
   return number(env, cpu == kNoCpu ? -1 : static_cast<std::int32_t>(cpu));
+}
+
+// The steady clock in nanoseconds: for what JavaScript times call by call.
+napi_value read_clock(napi_env env, napi_callback_info) noexcept {
+  napi_value result = nullptr;
+  napi_create_double(env, clock_nanoseconds(), &result);
+  return result;
 }
 
 // ---- everything else ------------------------------------------------------------------------------------------------
@@ -540,11 +549,8 @@ Napi::Value all_hardware_ids(const Napi::CallbackInfo& info) {
 
 // setOnline(cpu, online): { outcome, osError }.
 Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
-  const Result result = set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
-  Napi::Object object = Napi::Object::New(info.Env());
-  object.Set("outcome", static_cast<double>(result.outcome));
-  object.Set("osError", static_cast<double>(result.os_error));
-  return object;
+  return describe_result(info.Env(),
+                         set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value()));
 }
 
 Napi::Object describe_timed(Napi::Env env, const Timed& timed) {
@@ -568,17 +574,20 @@ Napi::Value time_getcpu(const Napi::CallbackInfo& info) {
   return describe_timed(info.Env(), time_current_cpu(info[0].As<Napi::Number>().Uint32Value()));
 }
 
+Napi::Float64Array times(Napi::Env env, const std::vector<double>& nanoseconds) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, nanoseconds.size());
+  // Empty where the environment is being torn down.
+  if (!array.IsEmpty()) std::ranges::copy(nanoseconds, array.Data());
+  return array;
+}
+
 // measureRoundTrips(one, other, rounds, samples): { outcome, osError, nanoseconds: Float64Array, strays }.
 Napi::Value round_trips_between(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto number = [&](std::size_t index) { return info[index].As<Napi::Number>().Uint32Value(); };
   const RoundTrips trips = measure_round_trips(number(0), number(1), number(2), number(3));
-  Napi::Float64Array nanoseconds = Napi::Float64Array::New(env, trips.nanoseconds.size());
-  if (!nanoseconds.IsEmpty()) std::ranges::copy(trips.nanoseconds, nanoseconds.Data());
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("outcome", static_cast<double>(trips.result.outcome));
-  object.Set("osError", static_cast<double>(trips.result.os_error));
-  object.Set("nanoseconds", nanoseconds);
+  Napi::Object object = describe_result(env, trips.result);
+  object.Set("nanoseconds", times(env, trips.nanoseconds));
   object.Set("strays", trips.strays);
   return object;
 }
@@ -648,6 +657,51 @@ Napi::Value drifts_of(const Napi::CallbackInfo& info) {
     to.Set("wanted", bits(env, drift.wanted));
     to.Set("found", bits(env, drift.found));
   });
+}
+
+// measureArrivals(caller, from, to, samples, time): { outcome, osError, nanoseconds: Float64Array, strays }; time in
+// ns.
+Napi::Value arrivals_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto number = [&](std::size_t index) { return info[index].As<Napi::Number>().Uint32Value(); };
+  const std::chrono::nanoseconds time(info[4].As<Napi::Number>().Int64Value());
+  const Arrivals arrivals = measure_arrivals(number(0), number(1), number(2), number(3), time);
+  Napi::Object object = describe_result(env, arrivals.result);
+  object.Set("nanoseconds", times(env, arrivals.nanoseconds));
+  object.Set("strays", arrivals.strays);
+  return object;
+}
+
+// measureGaps(cpu, time): { outcome, osError, over, elapsed, nanoseconds: Float64Array, strays, moves }; times in ns.
+Napi::Value gaps_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto cpu = info[0].IsNumber() ? std::optional(info[0].As<Napi::Number>().Uint32Value()) : std::nullopt;
+  const Gaps gaps = measure_gaps(cpu, std::chrono::nanoseconds(info[1].As<Napi::Number>().Int64Value()));
+  Napi::Object object = describe_result(env, gaps.result);
+  object.Set("over", gaps.over);
+  object.Set("elapsed", gaps.elapsed);
+  object.Set("nanoseconds", times(env, gaps.nanoseconds));
+  object.Set("strays", gaps.strays);
+  object.Set("moves", gaps.moves);
+  return object;
+}
+
+// cpuTime(): { all, busy, stolen } in seconds, or null.
+Napi::Value time_of_cpus(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto time = cpu_time();
+  if (!time) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("all", time->all);
+  object.Set("busy", time->busy);
+  object.Set("stolen", time->stolen ? Napi::Value(Napi::Number::New(env, *time->stolen)) : Napi::Value(env.Null()));
+  return object;
+}
+
+// underHypervisor(): null where processors don't tell.
+Napi::Value hypervised(const Napi::CallbackInfo& info) {
+  const auto said = under_hypervisor();
+  return said ? Napi::Value(Napi::Boolean::New(info.Env(), *said)) : info.Env().Null();
 }
 
 // addContext(): a new system thread's number.
@@ -738,6 +792,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   raw("exchangeGroup", exchange_group);
   raw("restore", restore);
   raw("currentCpu", current);
+  raw("clock", read_clock);
 
   const auto named = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, call, name, here));
@@ -773,6 +828,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("beginGuard", begin_guard);
   named("endGuard", end_guard);
   named("takeDrifts", drifts_of);
+  named("measureArrivals", arrivals_of);
+  named("measureGaps", gaps_of);
+  named("cpuTime", time_of_cpus);
+  named("underHypervisor", hypervised);
   named("addContext", new_context);
   named("beginContext", begin_context_here);
   named("endContext", end_context_of);

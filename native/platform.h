@@ -79,6 +79,18 @@ struct Support {
 // can't be faster. The OS's error, 0 for none.
 [[nodiscard]] std::uint32_t bare_exchange(std::span<const Word> wanted, std::span<Word> previous) noexcept;
 
+// Gives another thread of this process a set, by the OS's own call. The OS's error, 0 for none.
+[[nodiscard]] std::uint32_t bare_move(std::uint64_t thread, std::span<const Word> wanted) noexcept;
+
+// What all CPUs together did since the machine started, in seconds.
+struct CpuTime {
+  double all = 0;
+  double busy = 0;               // with programs and the kernel
+  std::optional<double> stolen;  // a hypervisor ran something else; absent where the OS does not tell
+};
+// Nothing where the OS does not tell.
+[[nodiscard]] std::optional<CpuTime> cpu_time();
+
 // ---- threads.cc: other threads of this process ---------------------------------------------------------------------
 
 // The number the OS knows the calling thread by (gettid, GetCurrentThreadId); 0 where there is none.

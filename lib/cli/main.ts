@@ -11,6 +11,7 @@ interface Command {
 const commands = {
   topology: { summary: 'the machine as a picture: groups, nodes, packages, cores', load: () => import('./topology.ts') },
   validate: { summary: 'every claim of the documents against this machine, with what was seen', load: () => import('./validate.ts') },
+  bench: { summary: 'what affinity costs on this machine, and whether pinning pays', load: () => import('./bench.ts') },
   demo: { summary: 'one worker a core on real work, and where the kernel saw it', load: () => import('./demo.ts') },
 } satisfies Record<string, { summary: string; load: () => Promise<Command> }>;
 

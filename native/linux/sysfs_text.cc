@@ -269,6 +269,27 @@ std::optional<std::uint64_t> parse_migrations(std::string_view sched) {
   return parse_number(value);
 }
 
+// "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE": a guest's time is in USER as well.
+std::optional<CpuTicks> parse_cpu_ticks(std::string_view stat) {
+  std::string_view line = take(stat, '\n');
+  if (take(line, ' ') != "cpu") return std::nullopt;
+  constexpr std::size_t kIdle = 3;
+  constexpr std::size_t kWait = 4;
+  constexpr std::size_t kSteal = 7;
+  CpuTicks ticks;
+  for (std::size_t field = 0; field <= kSteal; ++field) {
+    while (line.starts_with(' ')) line.remove_prefix(1);
+    // Kernels before 2.6.11 have no STEAL.
+    if (line.empty() && field == kSteal) break;
+    const auto count = parse_number(take(line, ' '));
+    if (!count || *count > std::numeric_limits<std::uint64_t>::max() / 16) return std::nullopt;
+    ticks.all += *count;
+    if (field == kSteal) ticks.stolen = *count;
+    if (field != kIdle && field != kWait && field != kSteal) ticks.busy += *count;
+  }
+  return ticks;
+}
+
 // "processor\t: 0" begins a paragraph, "apicid\t\t: 0" is in it.
 std::vector<HardwareId> parse_hardware_ids(std::string_view cpuinfo) {
   std::vector<HardwareId> ids;

@@ -59,6 +59,14 @@ struct ThreadStat {
 // How often the thread changed CPUs, from its sched, which not every kernel has.
 [[nodiscard]] std::optional<std::uint64_t> parse_migrations(std::string_view sched);
 
+// What all CPUs together did, from the first line of /proc/stat (proc(5)), in ticks of sysconf(_SC_CLK_TCK).
+struct CpuTicks {
+  std::uint64_t all = 0;
+  std::uint64_t busy = 0;
+  std::uint64_t stolen = 0;
+};
+[[nodiscard]] std::optional<CpuTicks> parse_cpu_ticks(std::string_view stat);
+
 // The ids in /proc/cpuinfo, a paragraph a CPU; only x86 has them.
 [[nodiscard]] std::vector<HardwareId> parse_hardware_ids(std::string_view cpuinfo);
 

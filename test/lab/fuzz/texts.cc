@@ -67,6 +67,11 @@ void a_thread(std::string_view text) {
   CHECK(count == 41u || (!count && name.find("nr_migrations") != std::string::npos));
 }
 
+void ticks(std::string_view text) {
+  if (const auto ticks = parse_cpu_ticks(text))
+    CHECK(ticks->busy <= ticks->all && ticks->stolen <= ticks->all - ticks->busy);
+}
+
 void hardware(std::string_view text) {
   const std::vector<HardwareId> ids = parse_hardware_ids(text);
   std::string printed;
@@ -146,5 +151,6 @@ void decode(std::span<const std::byte> bytes) {
   numbers(text);
   a_thread(text);
   hardware(text);
+  ticks(text);
   cgroups(text);
 }

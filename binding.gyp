@@ -17,6 +17,7 @@
             "native/linux/affinity.cc",
             "native/linux/floor.cc",
             "native/linux/hardware.cc",
+            "native/linux/launch.cc",
             "native/linux/processors.cc",
             "native/linux/sysfs_text.cc",
             "native/linux/threads.cc"
@@ -27,6 +28,7 @@
             "native/windows/affinity.cc",
             "native/windows/floor.cc",
             "native/windows/hardware.cc",
+            "native/windows/launch.cc",
             "native/windows/processor_records.cc",
             "native/windows/processors.cc",
             "native/windows/threads.cc"
@@ -51,6 +53,7 @@
             "native/unsupported/affinity.cc",
             "native/unsupported/floor.cc",
             "native/unsupported/hardware.cc",
+            "native/unsupported/launch.cc",
             "native/unsupported/processors.cc",
             "native/unsupported/threads.cc"
           ],

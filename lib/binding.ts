@@ -18,6 +18,10 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
+/** native/platform.h, `Claim`. */
+export const Claim = { mine: 0, taken: 1, impossible: 2 } as const;
+export type Claim = (typeof Claim)[keyof typeof Claim];
+
 export interface NativeSupport {
   platform: 'linux' | 'windows' | 'unsupported';
   affinity: boolean;
@@ -95,6 +99,22 @@ export interface Native {
   readonly hardwareIds: () => { cpu: number; id: number }[];
   /** Takes a CPU of the machine offline, or back; `unsupported` where that can't be. */
   readonly setOnline: (cpu: number, online: boolean) => { outcome: Outcome; osError: number };
+  /** Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`. */
+  readonly leaveToChildren: (words: BigUint64Array) => { outcome: Outcome; osError: number };
+  /** What this process was started with, as `NAME=value`; empty where nobody knows. */
+  readonly firstEnvironment: () => string[];
+  /** This process becomes the program that its own last arguments name; comes back where it can't be. */
+  readonly become: (args: readonly string[]) => { outcome: Outcome; osError: number };
+  /** Signals that ask a program for something wait from now on to be handed to a child process. */
+  readonly catchSignals: () => { outcome: Outcome; osError: number };
+  /** Each once, and not what the terminal has sent it already; 0: to nobody. */
+  readonly handSignalsTo: (process: number) => void;
+  readonly endBySignal: (signal: number) => void;
+  /** One environment of the machine has a name at a time, until it lets go or ends in any way. */
+  readonly claimName: (name: string) => Claim;
+  /** The name that was claimed last. */
+  readonly letGo: () => void;
+  readonly isClaimed: (name: string) => boolean;
   /** `count` bare calls of the operating system, with the two sets in turn; words as in `memory`. */
   readonly timeBareExchanges: (first: BigUint64Array, second: BigUint64Array, count: number) => { nanoseconds: number; osError: number };
   readonly timeCurrentCpu: (count: number) => { nanoseconds: number; osError: number };
@@ -174,6 +194,15 @@ function absent(failure: AffinityError): Native {
     hardwareId: fail,
     hardwareIds: fail,
     setOnline: fail,
+    leaveToChildren: fail,
+    firstEnvironment: fail,
+    become: fail,
+    catchSignals: fail,
+    handSignalsTo: fail,
+    endBySignal: fail,
+    claimName: fail,
+    letGo: fail,
+    isClaimed: fail,
     timeBareExchanges: fail,
     timeCurrentCpu: fail,
     measureRoundTrips: fail,

@@ -28,8 +28,15 @@ await bundle.write({
   chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
   codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ }] },
 });
-const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
-await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });
+// What --require names must be CommonJS.
+for (const [input, name] of [
+  ['lib/workers/preload.ts', 'preload'],
+  ['lib/run/preload.cts', 'run-preload'],
+  ['lib/run/placing.ts', 'run-placing'],
+]) {
+  const preload = await rolldown({ ...options, input, external: [...options.external, './run-placing.cjs'] });
+  await preload.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
+}
 
 // The package carries lib/: its maps need not hold it once more.
 for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {

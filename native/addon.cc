@@ -37,6 +37,7 @@ struct Environment {
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
   std::uint32_t context = 0;  // of the system thread that this is; 0: none
+  std::vector<std::intptr_t> claims;
 
   Environment() = default;
   Environment(const Environment&) = delete;
@@ -44,6 +45,7 @@ struct Environment {
   // Runs when the thread's environment ends in any way, terminate() included.
   ~Environment() {
     leave();
+    for (const std::intptr_t claim : claims) let_go(claim);
     if (context != 0) end_context(context);
   }
 
@@ -347,13 +349,82 @@ Napi::Value all_hardware_ids(const Napi::CallbackInfo& info) {
   });
 }
 
-// setOnline(cpu, online): { outcome, osError }.
-Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
-  const Result result = set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
-  Napi::Object object = Napi::Object::New(info.Env());
+Napi::Object describe_result(Napi::Env env, const Result& result) {
+  Napi::Object object = Napi::Object::New(env);
   object.Set("outcome", static_cast<double>(result.outcome));
   object.Set("osError", static_cast<double>(result.os_error));
   return object;
+}
+
+// setOnline(cpu, online): { outcome, osError }.
+Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
+  return describe_result(info.Env(),
+                         set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value()));
+}
+
+// leaveToChildren(words): { outcome, osError }. `words` is a BigUint64Array of maskWords words.
+Napi::Value leave_words_to_children(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  return describe_result(info.Env(), leave_to_children({words.Data(), words.ElementLength()}));
+}
+
+std::vector<std::string> texts(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> list;
+  for (std::uint32_t i = 0; i < array.Length(); ++i)
+    list.push_back(Napi::Value(array[i]).As<Napi::String>().Utf8Value());
+  return list;
+}
+
+// become(arguments): { outcome, osError }, if it comes back.
+Napi::Value become_program(const Napi::CallbackInfo& info) {
+  return describe_result(info.Env(), become(texts(info[0])));
+}
+
+// firstEnvironment(): NAME=value each.
+Napi::Value environment_at_first(const Napi::CallbackInfo& info) {
+  const std::vector<std::string> variables = first_environment();
+  Napi::Array array = Napi::Array::New(info.Env(), variables.size());
+  for (std::uint32_t i = 0; i < variables.size(); ++i) array.Set(i, variables[i]);
+  return array;
+}
+
+// catchSignals(): { outcome, osError }.
+Napi::Value catch_all_signals(const Napi::CallbackInfo& info) { return describe_result(info.Env(), catch_signals()); }
+
+// handSignalsTo(process).
+Napi::Value hand_signals(const Napi::CallbackInfo& info) {
+  hand_signals_to(thread_from(info[0]));
+  return info.Env().Undefined();
+}
+
+// endBySignal(number).
+Napi::Value end_this_by_signal(const Napi::CallbackInfo& info) {
+  end_by_signal(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+// claimName(name): a Claim; the name is this environment's until it ends.
+Napi::Value claim_for_environment(const Napi::CallbackInfo& info) {
+  std::intptr_t handle = 0;
+  const Claim claim = claim_name(info[0].As<Napi::String>().Utf8Value(), handle);
+  if (claim == Claim::mine) static_cast<Environment*>(info.Data())->claims.push_back(handle);
+  return Napi::Number::New(info.Env(), static_cast<double>(claim));
+}
+
+// letGo(): of the name that this environment claimed last.
+Napi::Value let_last_go(const Napi::CallbackInfo& info) {
+  auto& claims = static_cast<Environment*>(info.Data())->claims;
+  if (!claims.empty()) {
+    let_go(claims.back());
+    claims.pop_back();
+  }
+  return info.Env().Undefined();
+}
+
+// isClaimed(name).
+Napi::Value is_name_claimed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), is_claimed(info[0].As<Napi::String>().Utf8Value()));
 }
 
 Napi::Object describe_timed(Napi::Env env, const Timed& timed) {
@@ -500,6 +571,15 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("hardwareId", hardware_id);
   named("hardwareIds", all_hardware_ids);
   named("setOnline", set_cpu_online);
+  named("leaveToChildren", leave_words_to_children);
+  named("firstEnvironment", environment_at_first);
+  named("become", become_program);
+  named("catchSignals", catch_all_signals);
+  named("handSignalsTo", hand_signals);
+  named("endBySignal", end_this_by_signal);
+  named("claimName", claim_for_environment);
+  named("letGo", let_last_go);
+  named("isClaimed", is_name_claimed);
   named("timeBareExchanges", time_exchanges);
   named("timeCurrentCpu", time_getcpu);
   named("measureRoundTrips", round_trips_between);

@@ -165,6 +165,35 @@ void note_start() noexcept;
 // The same of this machine without what lies around its CPUs: a few files, however many CPUs there are.
 [[nodiscard]] Result read_cpus(Cpus& cpus);
 
+// ---- launch.cc: for `groupaffinity run` ----------------------------------------------------------------------------
+
+// Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`, which
+// restore_affinity() would take; without it they start where their parent thread is. `done` with no effect where they
+// don't.
+[[nodiscard]] Result leave_to_children(std::span<const Word> words);
+
+// The environment that this process was started with, as NAME=value; empty where nobody knows.
+[[nodiscard]] std::vector<std::string> first_environment();
+
+// This process becomes another program, in its environment of now: the same number, files, terminal and parent.
+// `arguments` are this process's own last ones, the first is looked for in PATH. Comes back only where it can't be, with
+// everything as it was; `unsupported` where no program can.
+[[nodiscard]] Result become(const std::vector<std::string>& arguments);
+
+// From now on signals that ask a program for something do nothing here and wait for hand_signals_to(), which hands them
+// to a child process, each once: not what the terminal has sent it already. 0: to nobody any more.
+[[nodiscard]] Result catch_signals() noexcept;
+void hand_signals_to(std::uint64_t process) noexcept;
+
+// Ends this process by a signal, so that its parent sees what the program did.
+void end_by_signal(std::uint32_t signal) noexcept;
+
+// A name that one process of the machine has at a time, and that is free again when it lets go or ends in any way.
+enum class Claim : std::int32_t { mine = 0, taken = 1, impossible = 2 };
+[[nodiscard]] Claim claim_name(const std::string& name, std::intptr_t& handle) noexcept;
+[[nodiscard]] bool is_claimed(const std::string& name) noexcept;
+void let_go(std::intptr_t handle) noexcept;
+
 // ---- hardware.cc: for `groupaffinity validate` ---------------------------------------------------------------------
 
 // The id that a CPU has in hardware (processor_id.h), as the OS learned it at boot: not by asking the CPU that runs

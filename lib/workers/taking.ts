@@ -22,17 +22,18 @@ export function takenSeat(): TakenSeat | undefined {
   return here[key];
 }
 
-/** Sits the calling worker down, as its environment says; a worker without a plan stays as it is. */
-export function takeSeat(): void {
-  const variable = process.env[planVariable];
-  if (variable === undefined || here[key] !== undefined) return;
-  // A worker's own workers and child processes are no part of the plan.
-  delete process.env[planVariable];
-  const [, pid, plan] = /^(\d+):(\d{1,9})$/.exec(variable) ?? [];
-  const taken = Number(pid) === process.pid ? native.takeSeat(Number(plan)) : undefined;
-  if (taken === undefined || taken.outcome === Outcome.gone)
-    throw new AffinityError('ERR_AFFINITY_NO_PLAN', `this process has no plan ${show(variable)} to seat a worker by`);
-  const { outcome, osError, seat, sharers } = taken;
+/** Nobody took the calling thread's seat for it: it sits here. */
+export function sitOn(taken: TakenSeat): void {
+  here[key] = taken;
+}
+
+/**
+ * Sits the calling thread down on a plan of its process.
+ * @throws {AffinityError}
+ */
+export function sitDown(plan: number, named = String(plan)): void {
+  const { outcome, osError, seat, sharers } = native.takeSeat(plan);
+  if (outcome === Outcome.gone) throw noPlan(named);
   if (outcome > Outcome.trimmed)
     throw new AffinityError(
       outcome === Outcome.noneRunning
@@ -43,5 +44,19 @@ export function takeSeat(): void {
       'no seat of the plan is to be had: the CPUs of each are offline or withheld from this process by now',
       osDetails(native.support().platform, osError),
     );
-  here[key] = { seat, sharers, description: native.planDescription(Number(plan)) };
+  sitOn({ seat, sharers, description: native.planDescription(plan) });
+}
+
+const noPlan = (named: string): AffinityError =>
+  new AffinityError('ERR_AFFINITY_NO_PLAN', `this process has no plan ${show(named)} to seat a worker by`);
+
+/** Sits the calling worker down, as its environment says; a worker without a plan stays as it is. */
+export function takeSeat(): void {
+  const variable = process.env[planVariable];
+  if (variable === undefined || here[key] !== undefined) return;
+  // A worker's own workers and child processes are no part of the plan.
+  delete process.env[planVariable];
+  const [, pid, plan] = /^(\d+):(\d{1,9})$/.exec(variable) ?? [];
+  if (Number(pid) !== process.pid) throw noPlan(variable);
+  sitDown(Number(plan), variable);
 }

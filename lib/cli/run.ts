@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { endBy, launch } from '../run/launch.ts';
-import { makeOrder, type Wishes } from '../run/make-order.ts';
+import { makeOrder, type MadeOrder, type Wishes } from '../run/make-order.ts';
 import { exitStatus, parse, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity run [options] -- COMMAND [ARGUMENT...]
@@ -47,6 +47,15 @@ const why: Readonly<Record<string, string>> = {
   E2BIG: 'its arguments and environment are too long',
 };
 
+/** Numbers that are out of range are wrong texts here. */
+function made(wishes: Wishes): MadeOrder {
+  try {
+    return makeOrder(wishes);
+  } catch (error) {
+    throw error instanceof RangeError ? new AffinityError('ERR_AFFINITY_SYNTAX', error.message) : error;
+  }
+}
+
 export async function run(args: string[]): Promise<number> {
   const { own, command } = split(args);
   const { report, ...wishes } = parse(
@@ -62,14 +71,15 @@ export async function run(args: string[]): Promise<number> {
     usage,
   );
   if (Object.keys(wishes).length === 0 && report !== true) throw new UsageError('nothing is to be placed, and nothing reported', usage);
-  if (wishes.processes === 'share' && wishes.workers === undefined) throw new UsageError('--processes share is of --workers: say which', usage);
+  if (wishes.processes === 'share' && wishes.workers === undefined)
+    throw new UsageError('--processes share is of --workers: say which', usage);
   if (loadError !== undefined) throw loadError;
   if (!native.support().affinity)
     throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${native.support().platform}`);
 
   const folder = report === true ? mkdtempSync(join(tmpdir(), 'groupaffinity-')) : undefined;
   try {
-    const { order, dropped } = makeOrder({ ...wishes, report: folder === undefined ? undefined : join(folder, 'threads') } satisfies Wishes);
+    const { order, dropped } = made({ ...wishes, report: folder === undefined ? undefined : join(folder, 'threads') });
     for (const [option, cpus] of dropped) console.error(`groupaffinity: --${option}: CPU ${cpus} is offline and left out`);
     const ending = await launch(order, command, () => {});
     if ('code' in ending) {

@@ -58,7 +58,8 @@ export function makeOrder(wishes: Wishes): MadeOrder {
   const inShare = (plan: PlanText, share: CpuSet): CpuSet[] => {
     if ('by' in plan) {
       const within = plan.within === undefined ? share : resolve(plan.within).intersect(share);
-      if (within.size === 0) throw new AffinityError('ERR_AFFINITY_EMPTY', `workers: the share ${share} has no CPU within ${String(plan.within)}`);
+      if (within.size === 0)
+        throw new AffinityError('ERR_AFFINITY_EMPTY', `workers: the share ${share} has no CPU within ${String(plan.within)}`);
       return planOn({ ...plan, within }, machine).seats.map(({ cpus }) => cpus);
     }
     const own = plan.map((where) => cpusOf('workers', where).intersect(share)).filter(({ size }) => size > 0);

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { loadError, native } from '../binding.ts';
+import { loadError } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { confine } from '../threads/own-thread.ts';
@@ -21,8 +21,7 @@ function attempt(what: string, call: () => void): void {
 }
 
 /** A process that its parent forked with a channel is a worker of it: of cluster, or of a pool. */
-const isForked = ({ launcher }: Order): boolean =>
-  process.channel !== undefined && process.pid !== launcher && process.ppid !== launcher;
+const isForked = ({ launcher }: Order): boolean => process.channel !== undefined && process.pid !== launcher && process.ppid !== launcher;
 
 /** The part of a place that lies in the process's share; all of the share where none does. */
 function inside(share: CpuSet, place: string | undefined): CpuSet {
@@ -48,7 +47,11 @@ export function placeProcess(): void {
   const base = exactSet();
   const parallelism = os.availableParallelism();
   if (order.dealt === true && isForked(order)) attempt('no seat is to be had', () => sitAmongAll(order));
-  else if (order.main !== undefined) attempt('the main thread is not placed', () => void confine(share === undefined ? set(order.main as string) : inside(set(share.cpus), order.main)));
+  else if (order.main !== undefined)
+    attempt(
+      'the main thread is not placed',
+      () => void confine(share === undefined ? set(order.main as string) : inside(set(share.cpus), order.main)),
+    );
   const seats = order.dealt === true ? undefined : order.shares === undefined ? order.workers : share?.workers;
   const state = {
     order,

@@ -37,7 +37,9 @@ export function takeUsable(of: string, count: number, use: (at: number) => void)
 /** Sits the calling thread down on the seat that the fewest threads of all processes sit on. */
 export function sitAmongAll(order: Order): void {
   const seats = seatsOf(order);
-  const { at, sharers } = takeUsable(`groupaffinity/${order.id}/seat`, seats.length, (seat) => confine((seats[seat] as { cpus: CpuSet }).cpus));
+  const { at, sharers } = takeUsable(`groupaffinity/${order.id}/seat`, seats.length, (seat) =>
+    confine((seats[seat] as { cpus: CpuSet }).cpus),
+  );
   const description: Description = { seats: seats.map(({ cpus, group, node }) => ({ cpus: String(cpus), group, node })) };
   sitOn({ seat: at, sharers, description: JSON.stringify(description) });
 }

@@ -51,7 +51,9 @@ export function takeShare(of: string, count: number, tried: ReadonlySet<number>,
   const refused = new Set<string>();
   const claimed = (name: string): boolean => refused.has(name) || names.isClaimed(name);
   for (;;) {
-    const { at, holders, free } = open.map((share) => look(claimed, of, share)).reduce((best, one) => (one.holders < best.holders ? one : best));
+    const { at, holders, free } = open
+      .map((share) => look(claimed, of, share))
+      .reduce((best, one) => (one.holders < best.holders ? one : best));
     const name = `${of}/${at}/${free}`;
     const claim = names.claimName(name);
     if (claim === Claim.mine) return { at, sharers: holders + 1 };

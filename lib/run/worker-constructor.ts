@@ -28,7 +28,11 @@ function reached(options: unknown): unknown {
   if (typeof env === 'object' && env !== null) {
     const own = (env as NodeJS.ProcessEnv)['NODE_OPTIONS'];
     if (isPlacing(own)) return options;
-    return change('env', { ...(env as NodeJS.ProcessEnv), NODE_OPTIONS: withPlacing(own), [ownOptions]: own === undefined ? '' : `=${own}` });
+    return change('env', {
+      ...(env as NodeJS.ProcessEnv),
+      NODE_OPTIONS: withPlacing(own),
+      [ownOptions]: own === undefined ? '' : `=${own}`,
+    });
   }
   if (Array.isArray(execArgv) && !isPlacing(process.env['NODE_OPTIONS'])) return change('execArgv', [...execArgv, '--require', preload]);
   return options;

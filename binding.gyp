@@ -5,8 +5,8 @@
       "NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
       "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
     ],
-    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/processor_id.cc", "native/seats.cc",
-      "native/timing/bare_calls.cc", "native/timing/round_trips.cc"]
+    "sources": ["native/addon.cc", "native/contexts.cc", "native/groups.cc", "native/inhabitants.cc",
+      "native/pool.cc", "native/processor_id.cc", "native/seats.cc", "native/timing/bare_calls.cc", "native/timing/round_trips.cc"]
   },
   "targets": [
     {

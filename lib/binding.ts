@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as thisThread from 'node:worker_threads';
 import { AffinityError } from './errors.ts';
 
 /** native/platform.h, `Outcome`. */
@@ -55,13 +56,36 @@ export interface NativeMachine extends NativeCpus {
 
 /** What the operating system tells of a thread without its help; null where this one does not tell. */
 export interface ThreadState {
+  readonly thread: number;
+  /** As the operating system keeps it: Linux cuts it after 15 bytes. */
+  readonly name: string;
   /** Offline CPUs of its set included, where the operating system shows them. */
   allowed: bigint;
   lastCpu: number | null;
   voluntarySwitches: number | null;
   involuntarySwitches: number | null;
   migrations: number | null;
+  /** As `niceOf` tells it. */
+  readonly nice: number | null;
+  /** When it began, in ms after a moment that all threads share. */
+  readonly started: number | null;
+  /** Bit n is signal n + 1. */
+  readonly blockedSignals: bigint | null;
+  /** It waits in a call of the kind that event loops wait in. */
+  readonly waitsForEvents: boolean | null;
 }
+
+/** A thread that has loaded the addon, as it introduced itself. */
+export interface Inhabitant {
+  readonly thread: number;
+  readonly main: boolean;
+  /** Node's threadId. */
+  readonly worker: number;
+  readonly name: string;
+}
+
+/** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
+export const realTime = -100;
 
 /** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
 export interface Native {
@@ -89,6 +113,23 @@ export interface Native {
   readonly planDescription: (plan: number) => string;
   readonly currentThread: () => number;
   readonly readThread: (thread: number) => ThreadState | null;
+  /** Of every thread of a process, of this one for 0. */
+  readonly readThreads: (process: number) => { outcome: Outcome; osError: number; threads: ThreadState[] };
+  /** a thread of this process ← wanted; previous and in force are filled */
+  readonly confineThread: (thread: number) => Outcome;
+  /** a thread of this process ← wanted, which confineThread gave as previous */
+  readonly restoreThread: (thread: number) => Outcome;
+  /** 19 the lowest, 0 normal, -20 the highest; `realTime` before all of them. */
+  readonly setNice: (thread: number, nice: number) => { outcome: Outcome; osError: number };
+  /** null where it is no thread of this process, or the operating system does not tell */
+  readonly niceOf: (thread: number) => number | null;
+  /** Says who the calling thread is, until its environment ends. */
+  readonly introduce: (main: boolean, worker: number, name: string) => void;
+  readonly inhabitants: () => Inhabitant[];
+  /** The threads of libuv's pool that have answered callPool. */
+  readonly poolThreads: () => number[];
+  /** Starts libuv's pool and meets its threads; blocks until enough answer, or its patience (ms) ends (native/pool.h). */
+  readonly callPool: (expected: number, usual: number, patience: number) => void;
   /** `level` is read back. */
   readonly setPriority: (thread: number, level: number) => { outcome: Outcome; osError: number; level: number };
   /** null where it is no thread of this process, or the operating system does not tell */
@@ -189,6 +230,15 @@ function absent(failure: AffinityError): Native {
     planDescription: fail,
     currentThread: fail,
     readThread: fail,
+    readThreads: fail,
+    confineThread: fail,
+    restoreThread: fail,
+    setNice: fail,
+    niceOf: fail,
+    introduce: () => {},
+    inhabitants: fail,
+    poolThreads: fail,
+    callPool: fail,
     setPriority: fail,
     threadLevel: fail,
     hardwareId: fail,
@@ -240,6 +290,10 @@ const loaded = load();
 export const native: Native = loaded.native;
 /** Why the addon did not load, if it did not. */
 export const loadError: AffinityError | undefined = loaded.failure;
+
+// Whoever lists the threads of the process knows this one by it. Workers know their name from Node 22.20 and 24.6 on.
+const { threadName } = thisThread as { threadName?: string };
+native.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
 
 const sets = 8 * 8;
 const setBytes = native.maskWords * 8;

@@ -8,6 +8,7 @@
  * - `NOT_ALLOWED`: a CPU is running but withheld from this process (cpuset, container, job).
  * - `REFUSED`: the operating system said no; `errno` or `win32` says why.
  * - `SPANS_GROUPS`: this operating system keeps a thread inside one processor group.
+ * - `NO_THREAD`: there is no such thread in this process, or no longer.
  * - `NO_PLAN`: a worker's plan is not one of this process.
  * - `UNSUPPORTED`: this platform has no such call.
  * - `NO_BINARY`: the addon could not be loaded; the message says what was found and what to do.
@@ -25,6 +26,7 @@ export type AffinityErrorCode =
   | 'ERR_AFFINITY_NOT_ALLOWED'
   | 'ERR_AFFINITY_REFUSED'
   | 'ERR_AFFINITY_SPANS_GROUPS'
+  | 'ERR_AFFINITY_NO_THREAD'
   | 'ERR_AFFINITY_NO_PLAN'
   | 'ERR_AFFINITY_UNSUPPORTED'
   | 'ERR_AFFINITY_NO_BINARY';

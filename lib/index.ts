@@ -13,4 +13,6 @@ export {
   type Topology,
 } from './machine/topology.ts';
 export type { GroupMask, Where } from './machine/where.ts';
+export type { Certainty, ThreadRole } from './threads/roles.ts';
+export { threads, type NiceOrRealtime, type ThreadInfo } from './threads/threads.ts';
 export { affinity, allowedCpus, currentCpu, pin, withAffinity, type CurrentCpu, type Pin } from './threads/pin.ts';

@@ -6,11 +6,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "contexts.h"
+#include "inhabitants.h"
 #include "platform.h"
+#include "pool.h"
 #include "processor_id.h"
 #include "seats.h"
 #include "timing/bare_calls.h"
@@ -46,6 +49,7 @@ struct Environment {
   ~Environment() {
     leave();
     for (const std::intptr_t claim : claims) let_go(claim);
+    move_out(this);
     if (context != 0) end_context(context);
   }
 
@@ -234,23 +238,146 @@ std::uint64_t thread_from(const Napi::Value& value) {
   return thread >= 0 && thread < 9007199254740992.0 ? static_cast<std::uint64_t>(thread) : 0;
 }
 
-// readThread(thread): what the OS tells of a thread of this process; null where it is none, or has ended.
-Napi::Value read_thread_by(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  ThreadState state;
-  const Result result = read_thread(thread_from(info[0]), state);
-  if (result.outcome != Outcome::done) return env.Null();
+Napi::Object describe_thread(Napi::Env env, const ThreadState& state) {
   Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, const auto& value) {
     object.Set(name,
                value ? Napi::Value(Napi::Number::New(env, static_cast<double>(*value))) : Napi::Value(env.Null()));
   };
+  object.Set("thread", static_cast<double>(state.thread));
+  object.Set("name", state.name);
   object.Set("allowed", bits(env, state.allowed));
   set("lastCpu", state.last_cpu);
   set("voluntarySwitches", state.voluntary_switches);
   set("involuntarySwitches", state.involuntary_switches);
   set("migrations", state.migrations);
+  set("nice", state.nice);
+  set("started", state.started);
+  object.Set("blockedSignals",
+             state.blocked_signals ? bits(env, std::vector<Word>{*state.blocked_signals}) : env.Null());
+  object.Set("waitsForEvents",
+             state.waits_for_events ? Napi::Value(Napi::Boolean::New(env, *state.waits_for_events)) : env.Null());
   return object;
+}
+
+Napi::Object describe_result(Napi::Env env, const Result& result) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  return object;
+}
+
+// readThread(thread): what the OS tells of a thread of this process; null where it is none, or has ended.
+Napi::Value read_thread_by(const Napi::CallbackInfo& info) {
+  ThreadState state;
+  const Result result = read_thread(thread_from(info[0]), state);
+  if (result.outcome != Outcome::done) return info.Env().Null();
+  return describe_thread(info.Env(), state);
+}
+
+// readThreads(process): { outcome, osError, threads }.
+Napi::Value read_threads_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::vector<ThreadState> threads;
+  const Result result = read_threads(thread_from(info[0]), threads);
+  Napi::Object object = describe_result(env, result);
+  Napi::Array array = Napi::Array::New(env, threads.size());
+  for (std::uint32_t i = 0; i < threads.size(); ++i) array.Set(i, describe_thread(env, threads[i]));
+  object.Set("threads", array);
+  return object;
+}
+
+// confineThread(thread): outcome; the operands as in exchange().
+Napi::Value confine_thread_by(const Napi::CallbackInfo& info) {
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const Result result = confine_thread(thread_from(info[0]), here.wanted, here.previous, here.in_force);
+  here.number(kOsError, result.os_error);
+  return Napi::Number::New(info.Env(), static_cast<double>(result.outcome));
+}
+
+// restoreThread(thread): outcome; the operands as in restore().
+Napi::Value restore_thread_by(const Napi::CallbackInfo& info) {
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const Result result = restore_thread(thread_from(info[0]), here.wanted);
+  here.number(kOsError, result.os_error);
+  return Napi::Number::New(info.Env(), static_cast<double>(result.outcome));
+}
+
+// setNice(thread, nice): { outcome, osError }.
+Napi::Value set_nice_of(const Napi::CallbackInfo& info) {
+  return describe_result(info.Env(), set_nice(thread_from(info[0]), info[1].As<Napi::Number>().Int32Value()));
+}
+
+// niceOf(thread): null where it is no thread of this process, or the OS does not tell.
+Napi::Value nice_of_thread(const Napi::CallbackInfo& info) {
+  std::int32_t nice = 0;
+  const Result result = get_nice(thread_from(info[0]), nice);
+  return result.outcome == Outcome::done ? Napi::Value(Napi::Number::New(info.Env(), nice)) : info.Env().Null();
+}
+
+// introduce(main, worker, name): who the calling thread is.
+Napi::Value introduce(const Napi::CallbackInfo& info) {
+  move_in(info.Data(), {current_thread(), info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Number>().Uint32Value(),
+                        info[2].As<Napi::String>().Utf8Value()});
+  return info.Env().Undefined();
+}
+
+// inhabitants(): { thread, main, worker, name } of every thread that introduced itself and lives.
+Napi::Value all_inhabitants(const Napi::CallbackInfo& info) {
+  return list(info.Env(), inhabitants(), [](Napi::Object& to, const Inhabitant& of) {
+    to.Set("thread", static_cast<double>(of.thread));
+    to.Set("main", of.main);
+    to.Set("worker", of.worker);
+    to.Set("name", of.name);
+  });
+}
+
+// poolThreads(): the numbers of those threads of libuv's pool that ever answered a roll call.
+Napi::Value known_pool_threads(const Napi::CallbackInfo& info) {
+  const std::vector<std::uint64_t> threads = pool_threads();
+  Napi::Array array = Napi::Array::New(info.Env(), threads.size());
+  for (std::uint32_t i = 0; i < threads.size(); ++i) array.Set(i, static_cast<double>(threads[i]));
+  return array;
+}
+
+// One piece of a roll call's work in libuv's pool.
+struct Answer {
+  std::shared_ptr<RollCall> call;
+  napi_async_work work = nullptr;
+};
+
+// callPool(expected, usual, patience in ms): blocks; see RollCall. The pool has been started then, and poolThreads()
+// has those who answered.
+Napi::Value call_pool(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto number = [&](std::size_t index) { return info[index].As<Napi::Number>().Uint32Value(); };
+  const auto alone = only_roll_call();
+  const auto call = std::make_shared<RollCall>();
+  const Napi::String name = Napi::String::New(env, "groupaffinity.rollCall");
+  std::vector<Answer*> queued;
+  for (std::uint32_t i = 0; i < number(0); ++i) {
+    auto* const answer = new Answer{call};
+    const auto run = [](napi_env, void* data) { static_cast<Answer*>(data)->call->answer(); };
+    const auto done = [](napi_env env, napi_status, void* data) {
+      auto* const answer = static_cast<Answer*>(data);
+      napi_delete_async_work(env, answer->work);
+      delete answer;
+    };
+    if (napi_create_async_work(env, nullptr, name, run, done, answer, &answer->work) != napi_ok) {
+      delete answer;
+      break;
+    }
+    if (napi_queue_async_work(env, answer->work) != napi_ok) {
+      napi_delete_async_work(env, answer->work);
+      delete answer;
+      break;
+    }
+    queued.push_back(answer);
+  }
+  call->wait(queued.size(), number(1), std::chrono::milliseconds(number(2)));
+  // What has not begun need not; its `done` comes all the same.
+  for (const Answer* const answer : queued) napi_cancel_async_work(env, answer->work);
+  return env.Undefined();
 }
 
 // formGroups(table): the table in force, which is another thread's where that came first.
@@ -566,6 +693,15 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("planDescription", description_of);
   named("currentThread", thread_number);
   named("readThread", read_thread_by);
+  named("readThreads", read_threads_of);
+  named("confineThread", confine_thread_by);
+  named("restoreThread", restore_thread_by);
+  named("setNice", set_nice_of);
+  named("niceOf", nice_of_thread);
+  named("introduce", introduce);
+  named("inhabitants", all_inhabitants);
+  named("poolThreads", known_pool_threads);
+  named("callPool", call_pool);
   named("setPriority", set_priority_of);
   named("threadLevel", level_of_thread);
   named("hardwareId", hardware_id);

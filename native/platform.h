@@ -85,19 +85,45 @@ struct Support {
 
 // What the OS tells of a thread without its help. Absent: this OS does not tell.
 struct ThreadState {
-  CpuSet allowed;  // offline CPUs of its set included, where the OS shows them
+  std::uint64_t thread = 0;
+  std::string name;  // as the OS keeps it: Linux cuts it after 15 bytes, Windows has none unless one was given
+  CpuSet allowed;    // offline CPUs of its set included, where the OS shows them
   std::optional<std::uint32_t> last_cpu;
   std::optional<std::uint64_t> voluntary_switches;
   std::optional<std::uint64_t> involuntary_switches;
   std::optional<std::uint64_t> migrations;
+  std::optional<std::int32_t> nice;              // as get_nice() tells it
+  std::optional<std::uint64_t> started;          // ms after a moment that all threads share
+  std::optional<std::uint64_t> blocked_signals;  // bit n is signal n + 1
+  std::optional<bool> waits_for_events;          // it waits in a call of the kind that event loops wait in
 };
 // Of a thread of this process; `gone` where it is none, or has ended.
 [[nodiscard]] Result read_thread(std::uint64_t thread, ThreadState& state);
+
+// Of every thread of a process, of this one for 0; in ascending order of their numbers. `gone` where there is no such
+// process.
+[[nodiscard]] Result read_threads(std::uint64_t process, std::vector<ThreadState>& threads);
+
+// Confines a thread of this process to the CPUs of `wanted` that are running now. `previous` receives what
+// restore_thread() needs to bring back its set bit for bit; `in_force`, on `done` and `trimmed` only, what it has now.
+// On every other outcome the thread is as it was, and `gone` is one that ended, or never was of this process. Of the
+// calling thread exchange_affinity() knows more, and sandboxes allow it more.
+[[nodiscard]] Result confine_thread(std::uint64_t thread, std::span<const Word> wanted, std::span<Word> previous,
+                                    std::span<Word> in_force);
+
+// Gives a thread of this process a set that confine_thread() returned as `previous`; `trimmed` as in
+// restore_affinity().
+[[nodiscard]] Result restore_thread(std::uint64_t thread, std::span<const Word> previous);
 
 // Scheduling levels as Windows counts them: 8 is normal, 1 to 15 are dynamic, 16 to 31 real time.
 // Gives a thread of this process the level, or the nearest below it that the OS has; on `refused` it has its old one.
 [[nodiscard]] Result set_priority(std::uint64_t thread, std::int32_t level) noexcept;
 [[nodiscard]] Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept;
+
+// The same as nice(1) counts: 19 is the lowest, 0 normal, -20 the highest; kRealTime runs before all of them.
+inline constexpr std::int32_t kRealTime = -100;
+[[nodiscard]] Result set_nice(std::uint64_t thread, std::int32_t nice) noexcept;
+[[nodiscard]] Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept;
 
 // ---- processors.cc: what the machine is ----------------------------------------------------------------------------
 

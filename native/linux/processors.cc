@@ -612,6 +612,16 @@ bool read_own_cpuset(CpuSet& cpus) {
   return root.fd() >= 0 && read_allowed_by_cgroup(files, root.fd(), cpus) && !cpus.empty();
 }
 
+bool holds_own_cpuset(std::span<const Word> words) {
+  CpuSet granted;
+  if (!read_own_cpuset(granted)) return false;
+  bool whole = true;
+  granted.for_each([&](std::uint32_t cpu) {
+    if (cpu / kWordBits < words.size()) whole = whole && ((words[cpu / kWordBits] >> (cpu % kWordBits)) & 1) != 0;
+  });
+  return whole;
+}
+
 void note_start() noexcept { start().note(); }
 
 Result read_machine(const std::string& sysroot, Machine& machine) {

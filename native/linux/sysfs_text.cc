@@ -43,6 +43,19 @@ int hex_digit(char c) {
   return -1;
 }
 
+// A field of /proc/PID/stat behind the second, by its number in proc(5). The thread's name, which is the second, may
+// hold anything but ends at the last ')'.
+std::string_view stat_field(std::string_view stat, int number) {
+  std::size_t at = stat.rfind(')');
+  for (int field = 2; field < number; ++field) {
+    if (at == std::string_view::npos) return {};
+    at = stat.find(' ', at + 1);
+  }
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = stat.substr(at + 1);
+  return take(rest, ' ');
+}
+
 // mounts(5): a space in a name is written \040, and so on.
 std::string unescape(std::string_view name) {
   std::string plain;
@@ -201,17 +214,34 @@ std::optional<std::string_view> status_field(std::string_view status, std::strin
   return std::nullopt;
 }
 
-// Field 39, "processor" (proc(5)); the thread's name in field 2 may hold anything but ends at the last ')'.
 std::optional<std::uint32_t> parse_last_cpu(std::string_view stat) {
-  std::size_t at = stat.rfind(')');
-  for (int field = 2; field < 39; ++field) {
-    if (at == std::string_view::npos) return std::nullopt;
-    at = stat.find(' ', at + 1);
-  }
-  if (at == std::string_view::npos) return std::nullopt;
-  std::string_view rest = stat.substr(at + 1);
-  const auto cpu = parse_number(take(rest, ' '));
+  const auto cpu = parse_number(stat_field(stat, 39));
   return cpu && *cpu < kMaxCpus ? std::optional(static_cast<std::uint32_t>(*cpu)) : std::nullopt;
+}
+
+ThreadStat parse_thread_stat(std::string_view stat) {
+  ThreadStat found;
+  const std::size_t open = stat.find('(');
+  const std::size_t close = stat.rfind(')');
+  if (open != std::string_view::npos && close != std::string_view::npos && open < close)
+    found.name = stat.substr(open + 1, close - open - 1);
+  std::string_view nice = stat_field(stat, 19);
+  const bool negative = nice.starts_with('-');
+  if (negative) nice.remove_prefix(1);
+  if (const auto value = parse_number(nice); value && *value <= 20)
+    found.nice = negative ? -static_cast<std::int64_t>(*value) : static_cast<std::int64_t>(*value);
+  found.flags = parse_number(stat_field(stat, 9));
+  found.started = parse_number(stat_field(stat, 22));
+  found.policy = parse_number(stat_field(stat, 41));
+  return found;
+}
+
+std::optional<std::uint64_t> parse_signals(std::string_view text) {
+  const std::string_view digits = trim(text);
+  std::uint64_t signals = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), signals, 16);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return signals;
 }
 
 // "se.nr_migrations   :   12"

@@ -43,6 +43,19 @@ namespace groupaffinity {
 // The CPU that ran the thread last, from its stat.
 [[nodiscard]] std::optional<std::uint32_t> parse_last_cpu(std::string_view stat);
 
+// The rest of a thread's stat that is read here; empty or absent where it is damaged.
+struct ThreadStat {
+  std::string_view name;
+  std::optional<std::uint64_t> flags;  // the kernel's PF_...
+  std::optional<std::int64_t> nice;
+  std::optional<std::uint64_t> policy;   // sched(7)
+  std::optional<std::uint64_t> started;  // clock ticks after boot
+};
+[[nodiscard]] ThreadStat parse_thread_stat(std::string_view stat);
+
+// "0000000000000200": bit n is signal n + 1.
+[[nodiscard]] std::optional<std::uint64_t> parse_signals(std::string_view text);
+
 // How often the thread changed CPUs, from its sched, which not every kernel has.
 [[nodiscard]] std::optional<std::uint64_t> parse_migrations(std::string_view sched);
 

@@ -18,6 +18,7 @@
             "native/linux/floor.cc",
             "native/linux/hardware.cc",
             "native/linux/launch.cc",
+            "native/linux/processes.cc",
             "native/linux/processors.cc",
             "native/linux/sysfs_text.cc",
             "native/linux/threads.cc"
@@ -29,6 +30,7 @@
             "native/windows/floor.cc",
             "native/windows/hardware.cc",
             "native/windows/launch.cc",
+            "native/windows/processes.cc",
             "native/windows/processor_records.cc",
             "native/windows/processors.cc",
             "native/windows/threads.cc"
@@ -54,6 +56,7 @@
             "native/unsupported/floor.cc",
             "native/unsupported/hardware.cc",
             "native/unsupported/launch.cc",
+            "native/unsupported/processes.cc",
             "native/unsupported/processors.cc",
             "native/unsupported/threads.cc"
           ],

@@ -65,6 +65,8 @@ export interface ThreadState {
   voluntarySwitches: number | null;
   involuntarySwitches: number | null;
   migrations: number | null;
+  /** ms that it ran, the system's work for it included. */
+  readonly cpuTime: number | null;
   /** As `niceOf` tells it. */
   readonly nice: number | null;
   /** When it began, in ms after a moment that all threads share. */
@@ -82,6 +84,24 @@ export interface Inhabitant {
   /** Node's threadId. */
   readonly worker: number;
   readonly name: string;
+}
+
+/** A process of anybody's (native/platform.h, `Process`). */
+export interface NativeProcess {
+  readonly process: number;
+  /** The process that it is a thread of; `process` itself where it is one. */
+  readonly leader: number;
+  readonly parent: number;
+  /** Of its main thread. */
+  readonly name: string;
+  /** The file that it runs; empty where the operating system does not say. */
+  readonly program: string;
+  /** The program's name among them; empty where the operating system does not say. */
+  readonly arguments: string[];
+  /** What it was started with, as `NAME=value`; empty where the operating system does not say. */
+  readonly environment: string[];
+  /** Whose it is; null where the operating system does not say. */
+  readonly user: number | null;
 }
 
 /** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
@@ -140,6 +160,10 @@ export interface Native {
   readonly hardwareIds: () => { cpu: number; id: number }[];
   /** Takes a CPU of the machine offline, or back; `unsupported` where that can't be. */
   readonly setOnline: (cpu: number, online: boolean) => { outcome: Outcome; osError: number };
+  readonly currentUser: () => number;
+  /** All that the operating system shows. */
+  readonly findProcesses: () => { outcome: Outcome; osError: number; processes: number[] };
+  readonly readProcess: (process: number) => { outcome: Outcome; osError: number } & Partial<NativeProcess>;
   /** Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`. */
   readonly leaveToChildren: (words: BigUint64Array) => { outcome: Outcome; osError: number };
   /** What this process was started with, as `NAME=value`; empty where nobody knows. */
@@ -244,6 +268,9 @@ function absent(failure: AffinityError): Native {
     hardwareId: fail,
     hardwareIds: fail,
     setOnline: fail,
+    currentUser: fail,
+    findProcesses: fail,
+    readProcess: fail,
     leaveToChildren: fail,
     firstEnvironment: fail,
     become: fail,

@@ -251,6 +251,7 @@ Napi::Object describe_thread(Napi::Env env, const ThreadState& state) {
   set("voluntarySwitches", state.voluntary_switches);
   set("involuntarySwitches", state.involuntary_switches);
   set("migrations", state.migrations);
+  set("cpuTime", state.cpu_time);
   set("nice", state.nice);
   set("started", state.started);
   object.Set("blockedSignals",
@@ -476,17 +477,50 @@ Napi::Value all_hardware_ids(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Object describe_result(Napi::Env env, const Result& result) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("outcome", static_cast<double>(result.outcome));
-  object.Set("osError", static_cast<double>(result.os_error));
-  return object;
-}
-
 // setOnline(cpu, online): { outcome, osError }.
 Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
   return describe_result(info.Env(),
                          set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value()));
+}
+
+// currentUser().
+Napi::Value user_number(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(current_user()));
+}
+
+// findProcesses(): { outcome, osError, processes }.
+Napi::Value find_all_processes(const Napi::CallbackInfo& info) {
+  std::vector<std::uint64_t> processes;
+  Napi::Object object = describe_result(info.Env(), find_processes(processes));
+  Napi::Array array = Napi::Array::New(info.Env(), processes.size());
+  for (std::uint32_t i = 0; i < processes.size(); ++i) array.Set(i, static_cast<double>(processes[i]));
+  object.Set("processes", array);
+  return object;
+}
+
+Napi::Array array_of(Napi::Env env, const std::vector<std::string>& list) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (std::uint32_t i = 0; i < list.size(); ++i) array.Set(i, list[i]);
+  return array;
+}
+
+// readProcess(process): { outcome, osError } and, where that is done, what the process is.
+Napi::Value read_process_by(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Process process;
+  const Result result = read_process(thread_from(info[0]), process);
+  Napi::Object object = describe_result(env, result);
+  if (result.outcome != Outcome::done) return object;
+  object.Set("process", static_cast<double>(process.process));
+  object.Set("leader", static_cast<double>(process.leader));
+  object.Set("parent", static_cast<double>(process.parent));
+  object.Set("name", process.name);
+  object.Set("program", process.program);
+  object.Set("arguments", array_of(env, process.arguments));
+  object.Set("environment", array_of(env, process.environment));
+  object.Set("user", process.user ? Napi::Value(Napi::Number::New(env, static_cast<double>(*process.user)))
+                                  : Napi::Value(env.Null()));
+  return object;
 }
 
 // leaveToChildren(words): { outcome, osError }. `words` is a BigUint64Array of maskWords words.
@@ -509,12 +543,7 @@ Napi::Value become_program(const Napi::CallbackInfo& info) {
 }
 
 // firstEnvironment(): NAME=value each.
-Napi::Value environment_at_first(const Napi::CallbackInfo& info) {
-  const std::vector<std::string> variables = first_environment();
-  Napi::Array array = Napi::Array::New(info.Env(), variables.size());
-  for (std::uint32_t i = 0; i < variables.size(); ++i) array.Set(i, variables[i]);
-  return array;
-}
+Napi::Value environment_at_first(const Napi::CallbackInfo& info) { return array_of(info.Env(), first_environment()); }
 
 // catchSignals(): { outcome, osError }.
 Napi::Value catch_all_signals(const Napi::CallbackInfo& info) { return describe_result(info.Env(), catch_signals()); }
@@ -707,6 +736,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("hardwareId", hardware_id);
   named("hardwareIds", all_hardware_ids);
   named("setOnline", set_cpu_online);
+  named("currentUser", user_number);
+  named("findProcesses", find_all_processes);
+  named("readProcess", read_process_by);
   named("leaveToChildren", leave_words_to_children);
   named("firstEnvironment", environment_at_first);
   named("become", become_program);

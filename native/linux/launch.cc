@@ -15,6 +15,8 @@
 #include <cstring>
 
 #include "../platform.h"
+#include "sysfs_text.h"
+#include "whole_file.h"
 
 namespace groupaffinity {
 namespace {
@@ -92,28 +94,13 @@ void unblock_all() noexcept {
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
+// More than any kernel takes for a program's arguments and environment (execve(2)).
+constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> list;
   for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
   list.push_back(nullptr);
-  return list;
-}
-
-// The texts of a file, each ended by a NUL.
-std::vector<std::string> strings_of(const char* path) {
-  std::string text;
-  const int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};
-  std::array<char, 65536> part;
-  for (ssize_t bytes = 0; (bytes = read(file, part.data(), part.size())) > 0;)
-    text.append(part.data(), static_cast<std::size_t>(bytes));
-  close(file);
-  std::vector<std::string> list;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\0', begin), text.size());
-    list.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
   return list;
 }
 
@@ -137,11 +124,11 @@ Result leave_to_children(std::span<const Word> words) {
   return {};
 }
 
-std::vector<std::string> first_environment() { return strings_of("/proc/self/environ"); }
+std::vector<std::string> first_environment() { return parse_strings(whole_file("/proc/self/environ", kMostBytes)); }
 
 Result become(const std::vector<std::string>& arguments) {
   // As they were given, byte for byte: JavaScript's strings hold no other bytes than UTF-8's.
-  std::vector<std::string> exact = strings_of("/proc/self/cmdline");
+  std::vector<std::string> exact = parse_strings(whole_file("/proc/self/cmdline", kMostBytes));
   if (exact.size() > arguments.size())
     exact.erase(exact.begin(), exact.end() - static_cast<std::ptrdiff_t>(arguments.size()));
   else

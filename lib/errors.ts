@@ -54,10 +54,11 @@ function statusOf(code: AffinityErrorCode): number {
 export interface AffinityErrorDetails {
   errno?: number;
   win32?: number;
+  tid?: number;
   cause?: unknown;
 }
 
-/** A valid call that this machine or its operating system does not carry out. The thread is as it was. */
+/** A valid call that this machine or its operating system does not carry out. Threads are as they were. */
 export class AffinityError extends Error {
   override readonly name = 'AffinityError';
   /** Stable; the message is not. */
@@ -68,6 +69,8 @@ export class AffinityError extends Error {
   readonly errno?: number;
   /** GetLastError(), where a Windows call failed. */
   readonly win32?: number;
+  /** The operating system's number of the thread, where it is about one that need not be the calling one. */
+  readonly tid?: number;
 
   constructor(code: AffinityErrorCode, message: string, details: AffinityErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -75,7 +78,15 @@ export class AffinityError extends Error {
     this.status = statusOf(code);
     if (details.errno !== undefined) this.errno = details.errno;
     if (details.win32 !== undefined) this.win32 = details.win32;
+    if (details.tid !== undefined) this.tid = details.tid;
   }
+}
+
+/** The same failure in other words, and of a thread. */
+export function retold({ code, errno, win32, tid }: AffinityError, message: string, details: AffinityErrorDetails = {}): AffinityError {
+  const known = { errno, win32, tid };
+  const kept = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as AffinityErrorDetails;
+  return new AffinityError(code, message, { ...kept, ...details });
 }
 
 /** A TypeError in the shape that Node's own argument errors have. */

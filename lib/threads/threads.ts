@@ -181,11 +181,25 @@ function doubtful(roles: ReadonlyMap<number, Role>): number[] {
  * @throws {AffinityError} `ERR_AFFINITY_UNSUPPORTED`; `ERR_AFFINITY_REFUSED` where the operating system does not list them.
  */
 export function threads(): ThreadInfo[] {
-  return listed().map(({ state, role }) => describe(state, role));
+  return listed().map(({ state, role }) => {
+    const info = describe(state, role);
+    starts.set(info, state.started);
+    return info;
+  });
 }
 
-/** @internal With when each began. */
-export function listed(): { state: ThreadState; role: Role }[] {
+/** When the thread that `threads()` told of began: numbers are given out again. */
+const starts = new WeakMap<object, number | null>();
+export const startOf = (info: object): number | null => starts.get(info) ?? null;
+
+/** A thread as the operating system tells of it, and who it is. */
+export interface Listed {
+  readonly state: ThreadState;
+  readonly role: Role;
+}
+
+/** @internal The same before it is put into words. */
+export function listed(): Listed[] {
   let states = told(0);
   let known = knowledge();
   let roles = rolesOf(states, known);

@@ -166,6 +166,8 @@ export interface Native {
   readonly readProcess: (process: number) => { outcome: Outcome; osError: number } & Partial<NativeProcess>;
   /** Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`. */
   readonly leaveToChildren: (words: BigUint64Array) => { outcome: Outcome; osError: number };
+  /** From now on this process counts as started with these CPUs. */
+  readonly noteStart: (words: BigUint64Array) => void;
   /** What this process was started with, as `NAME=value`; empty where nobody knows. */
   readonly firstEnvironment: () => string[];
   /** This process becomes the program that its own last arguments name; comes back where it can't be. */
@@ -272,6 +274,7 @@ function absent(failure: AffinityError): Native {
     findProcesses: fail,
     readProcess: fail,
     leaveToChildren: fail,
+    noteStart: fail,
     firstEnvironment: fail,
     become: fail,
     catchSignals: fail,

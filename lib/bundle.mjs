@@ -26,7 +26,9 @@ await bundle.write({
   format: 'esm',
   sourcemap: true,
   chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ }] },
+  codeSplitting: {
+    groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ }],
+  },
 });
 // What --require names must be CommonJS.
 for (const [input, name] of [

@@ -529,6 +529,13 @@ Napi::Value leave_words_to_children(const Napi::CallbackInfo& info) {
   return describe_result(info.Env(), leave_to_children({words.Data(), words.ElementLength()}));
 }
 
+// noteStart(words): the same words.
+Napi::Value note_words_of_start(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  note_start({words.Data(), words.ElementLength()});
+  return info.Env().Undefined();
+}
+
 std::vector<std::string> texts(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   std::vector<std::string> list;
@@ -740,6 +747,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("findProcesses", find_all_processes);
   named("readProcess", read_process_by);
   named("leaveToChildren", leave_words_to_children);
+  named("noteStart", note_words_of_start);
   named("firstEnvironment", environment_at_first);
   named("become", become_program);
   named("catchSignals", catch_all_signals);

@@ -184,6 +184,8 @@ struct Machine : Cpus {
 // Remembers what the process may use before anything here narrows a thread; later calls do nothing. What is read of
 // this machine counts it into `allowed`.
 void note_start() noexcept;
+// From now on the process counts as started with these CPUs; `words` has mask_words() words.
+void note_start(std::span<const Word> words);
 
 // Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
 // machine without one online CPU is: `refused`.

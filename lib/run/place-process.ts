@@ -1,8 +1,9 @@
 import os from 'node:os';
-import { loadError } from '../binding.ts';
+import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { confine } from '../threads/own-thread.ts';
+import { placeRoles, type RolePlaces } from '../threads/placing.ts';
+import { meetPool } from '../threads/threads.ts';
 import { registerSeats } from '../workers/seat-table.ts';
 import { readOrder, type Order, type ShareOrder } from './order.ts';
 import { tellWorkers } from './process-state.ts';
@@ -10,7 +11,7 @@ import { seatsOf, sitAmongAll, takeUsable } from './seating.ts';
 import { exactSet, settle, tell, warn } from './thread.ts';
 import { reachWorkers } from './worker-constructor.ts';
 
-/** Runs what may fail for this machine's reasons: the program goes on without it, and says so. */
+/** Does what may fail for this machine's reasons: the program goes on without it, and says so. */
 function attempt(what: string, call: () => void): void {
   try {
     call();
@@ -23,10 +24,27 @@ function attempt(what: string, call: () => void): void {
 /** A process that its parent forked with a channel is a worker of it: of cluster, or of a pool. */
 const isForked = ({ launcher }: Order): boolean => process.channel !== undefined && process.pid !== launcher && process.ppid !== launcher;
 
-/** The part of a place that lies in the process's share; all of the share where none does. */
-function inside(share: CpuSet, place: string | undefined): CpuSet {
-  const part = place === undefined ? share : CpuSet.parse(place).intersect(share);
-  return part.size === 0 ? share : part;
+const cpusOf = (list: string | undefined): CpuSet | undefined => (list === undefined ? undefined : CpuSet.parse(list));
+
+/** All threads of this process, for the time being. */
+function takeShare({ id, shares }: Order): ShareOrder | undefined {
+  if (shares === undefined) return undefined;
+  let taken: ShareOrder | undefined;
+  attempt('no share of the machine is to be had', () => {
+    const { at } = takeUsable(`groupaffinity/${id}/share`, shares.length, (one) => {
+      const share = cpusOf(shares[one]?.cpus);
+      placeRoles({ main: share, libuv: share, v8: share, inspector: share, other: share });
+    });
+    taken = shares[at];
+  });
+  return taken;
+}
+
+/** The part of a place that lies in a share; nothing where none does. */
+function inside(share: CpuSet | undefined, place: CpuSet | undefined): CpuSet | undefined {
+  if (share === undefined || place === undefined) return place;
+  const part = place.intersect(share);
+  return part.size === 0 ? undefined : part;
 }
 
 /** Places this process as the command line says that started it, before its program's code runs. */
@@ -35,30 +53,23 @@ export function placeProcess(): void {
   if (order === undefined) return;
   if (loadError !== undefined) throw loadError;
 
-  let share: ShareOrder | undefined;
-  const set = (text: string): CpuSet => CpuSet.parse(text);
-  if (order.shares !== undefined) {
-    const shares = order.shares;
-    attempt('no share of the machine is to be had', () => {
-      const { at } = takeUsable(`groupaffinity/${order.id}/share`, shares.length, (one) => confine(set((shares[one] as ShareOrder).cpus)));
-      share = shares[at];
-    });
-  }
+  const taken = takeShare(order);
+  const share = cpusOf(taken?.cpus);
   const base = exactSet();
+  if (taken !== undefined) native.noteStart(base);
   const parallelism = os.availableParallelism();
-  if (order.dealt === true && isForked(order)) attempt('no seat is to be had', () => sitAmongAll(order));
-  else if (order.main !== undefined)
-    attempt(
-      'the main thread is not placed',
-      () => void confine(share === undefined ? set(order.main as string) : inside(set(share.cpus), order.main)),
-    );
-  const seats = order.dealt === true ? undefined : order.shares === undefined ? order.workers : share?.workers;
-  const state = {
-    order,
-    base,
-    parallelism,
-    ...(seats === undefined ? {} : { plan: registerSeats(seatsOf({ ...order, workers: seats })) }),
-  };
+
+  const sits = order.dealt === true && isForked(order);
+  const [main, libuv, v8] = [order.main, order.libuv, order.v8].map((list) => inside(share, cpusOf(list)));
+  // What the main thread starts would start where it is.
+  if (sits || (main !== undefined && libuv === undefined)) meetPool();
+  const places: RolePlaces = { main: sits ? undefined : main, libuv, v8 };
+  if (Object.values(places).some((place) => place !== undefined)) attempt('the process is not placed', () => void placeRoles(places));
+  if (sits) attempt('no seat is to be had', () => sitAmongAll(order));
+
+  const seats = order.dealt === true ? undefined : order.shares === undefined ? order.workers : taken?.workers;
+  const plan = seats === undefined ? undefined : registerSeats(seatsOf({ ...order, workers: seats }));
+  const state = { order, base, parallelism, ...(plan === undefined ? {} : { plan }) };
   tellWorkers(state);
   reachWorkers();
   settle(state);

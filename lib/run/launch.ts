@@ -30,9 +30,10 @@ function relay(child: ChildProcess): () => Promise<void> {
   process.once('disconnect', () => {
     if (child.connected) child.disconnect();
   });
-  child.once('disconnect', async () => {
-    await sent;
-    if (process.connected) process.disconnect();
+  child.once('disconnect', () => {
+    void sent.finally(() => {
+      if (process.connected) process.disconnect();
+    });
   });
   return async () => {
     if (child.connected) await once(child, 'disconnect');

@@ -59,7 +59,7 @@ export function makeOrder(wishes: Wishes): MadeOrder {
     if ('by' in plan) {
       const within = plan.within === undefined ? share : resolve(plan.within).intersect(share);
       if (within.size === 0)
-        throw new AffinityError('ERR_AFFINITY_EMPTY', `workers: the share ${share} has no CPU within ${String(plan.within)}`);
+        throw new AffinityError('ERR_AFFINITY_EMPTY', `workers: the share ${share} has no CPU of those within which they are to be`);
       return planOn({ ...plan, within }, machine).seats.map(({ cpus }) => cpus);
     }
     const own = plan.map((where) => cpusOf('workers', where).intersect(share)).filter(({ size }) => size > 0);

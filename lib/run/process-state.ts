@@ -14,6 +14,6 @@ export interface ProcessState {
 
 const key = 'groupaffinity.run';
 
-export const tellWorkers = (state: ProcessState): void => setEnvironmentData(key, state as never);
+export const tellWorkers = (state: ProcessState): void => setEnvironmentData(key, state);
 
 export const toldByMain = (): ProcessState | undefined => getEnvironmentData(key) as unknown as ProcessState | undefined;

@@ -1,17 +1,11 @@
 /** Node's processes on this machine, as the operating system shows them. */
-import { native, Outcome, type NativeProcess, type ThreadState } from '../binding.ts';
+import { native, Outcome, type NativeProcess } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { rolesOf, type Knowledge, type Role } from './roles.ts';
-import { told } from './threads.ts';
+import { told, type Listed } from './threads.ts';
 
 /** A process of anybody's. */
 export type ProcessInfo = Omit<NativeProcess, 'environment'>;
-
-/** A thread of a process, with what the operating system tells of it. */
-export interface Listed {
-  readonly state: ThreadState;
-  readonly role: Role;
-}
 
 const nodes = /^node(js)?[\d.]*(\.exe)?( \(deleted\))?$/i;
 const nodesMain = /^(node|nodejs|(node-)?MainThread)$/;

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
-import { endBy, launch } from '../run/launch.ts';
+import { endBy, launch, type Ending } from '../run/launch.ts';
 import { makeOrder, type MadeOrder, type Wishes } from '../run/make-order.ts';
+import { Sightings } from '../run/sightings.ts';
+import { runReport } from './run-report.ts';
 import { exitStatus, parse, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity run [options] -- COMMAND [ARGUMENT...]
@@ -78,19 +80,26 @@ export async function run(args: string[]): Promise<number> {
     throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${native.support().platform}`);
 
   const folder = report === true ? mkdtempSync(join(tmpdir(), 'groupaffinity-')) : undefined;
+  const file = folder === undefined ? undefined : join(folder, 'threads');
+  let ending: Ending;
   try {
-    const { order, dropped } = made({ ...wishes, report: folder === undefined ? undefined : join(folder, 'threads') });
+    const { order, dropped } = made({ ...wishes, report: file });
     for (const [option, cpus] of dropped) console.error(`groupaffinity: --${option}: CPU ${cpus} is offline and left out`);
-    const ending = await launch(order, command, () => {});
-    if ('code' in ending) {
-      console.error(`groupaffinity: ${command[0]}: ${why[ending.code] ?? ending.code}`);
-      return statusOf(ending.code);
+    const sightings = file === undefined ? undefined : new Sightings(file);
+    ending = await launch(order, command, () => sightings?.begin());
+    if (sightings !== undefined && !('code' in ending)) {
+      const processes = sightings.end();
+      console.error(`\n${runReport(processes, order, sightings.count)}`);
     }
-    if ('status' in ending) return ending.status;
-    endBy(ending.signal);
-    // Not reached where the signal ends a process.
-    return exitStatus.failed;
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
+  if ('code' in ending) {
+    console.error(`groupaffinity: ${command[0]}: ${why[ending.code] ?? ending.code}`);
+    return statusOf(ending.code);
+  }
+  if ('status' in ending) return ending.status;
+  endBy(ending.signal);
+  // Where signals end no process.
+  return exitStatus.failed;
 }

@@ -72,11 +72,12 @@ async function supervise([file = '', ...args]: readonly string[], onStart: (proc
  * @param onStart Told the program's number, if this process stays.
  */
 export async function launch(order: Order, command: readonly string[], onStart: (process: number) => void): Promise<Ending> {
-  setOut(order);
   if (order.report === undefined && process.channel === undefined) {
+    setOut({ ...order, stays: false });
     const { outcome, osError } = native.become(command);
     if (outcome !== Outcome.unsupported) return { code: errnoName(osError) };
   }
+  setOut(order);
   return supervise(command, onStart);
 }
 

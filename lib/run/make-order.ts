@@ -74,6 +74,7 @@ export function makeOrder(wishes: Wishes): MadeOrder {
     by: preload,
     id: randomBytes(8).toString('hex'),
     launcher: process.pid,
+    stays: true,
     ...place('main'),
     ...place('libuv'),
     ...place('v8'),

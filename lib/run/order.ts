@@ -19,6 +19,8 @@ export interface Order {
   readonly id: string;
   /** The process that read the command line. */
   readonly launcher: number;
+  /** It is the program's parent; otherwise it became the program. */
+  readonly stays: boolean;
   readonly main?: string;
   readonly libuv?: string;
   readonly v8?: string;

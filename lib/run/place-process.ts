@@ -3,13 +3,14 @@ import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { placeRoles, type RolePlaces } from '../threads/placing.ts';
-import { meetPool } from '../threads/threads.ts';
+import { listed, meetPool } from '../threads/threads.ts';
 import { registerSeats } from '../workers/seat-table.ts';
+import { lookAt, ownLook, tell } from './looks.ts';
 import { readOrder, type Order, type ShareOrder } from './order.ts';
 import { tellWorkers } from './process-state.ts';
 import { seatsOf, sitAmongAll, takeUsable } from './seating.ts';
-import { exactSet, settle, tell, warn } from './thread.ts';
-import { reachWorkers } from './worker-constructor.ts';
+import { exactSet, settle, warn } from './thread.ts';
+import { reach, restoreEnvironment } from './reach.ts';
 
 /** Does what may fail for this machine's reasons: the program goes on without it, and says so. */
 function attempt(what: string, call: () => void): void {
@@ -22,7 +23,8 @@ function attempt(what: string, call: () => void): void {
 }
 
 /** A process that its parent forked with a channel is a worker of it: of cluster, or of a pool. */
-const isForked = ({ launcher }: Order): boolean => process.channel !== undefined && process.pid !== launcher && process.ppid !== launcher;
+const isForked = ({ launcher, stays }: Order): boolean =>
+  process.channel !== undefined && (stays ? process.ppid : process.pid) !== launcher;
 
 const cpusOf = (list: string | undefined): CpuSet | undefined => (list === undefined ? undefined : CpuSet.parse(list));
 
@@ -47,9 +49,33 @@ function inside(share: CpuSet | undefined, place: CpuSet | undefined): CpuSet | 
   return part.size === 0 ? undefined : part;
 }
 
+/** The pool runs by now: a size that the program asks for later comes to nothing. */
+function watchPoolSize(): void {
+  const { UV_THREADPOOL_SIZE: before } = process.env;
+  setImmediate(() => {
+    const { UV_THREADPOOL_SIZE: now } = process.env;
+    if (now !== before && now !== undefined)
+      warn(`UV_THREADPOOL_SIZE=${now} came too late, libuv's pool had to be placed before: set it in the environment of the command`);
+  }).unref();
+}
+
+function reportTo(report: string, share: number | null): void {
+  tell(report, { process: process.pid, begun: { arguments: process.argv, share, look: ownLook() } });
+  process.once('exit', () => {
+    try {
+      const threads = listed().map(({ state, role }) => ({ look: lookAt(state), role }));
+      tell(report, { process: process.pid, ends: { threads } });
+    } catch (error) {
+      // The report has what was seen from outside.
+      if (!(error instanceof AffinityError)) throw error;
+    }
+  });
+}
+
 /** Places this process as the command line says that started it, before its program's code runs. */
 export function placeProcess(): void {
   const order = readOrder();
+  restoreEnvironment();
   if (order === undefined) return;
   if (loadError !== undefined) throw loadError;
 
@@ -63,6 +89,7 @@ export function placeProcess(): void {
   const [main, libuv, v8] = [order.main, order.libuv, order.v8].map((list) => inside(share, cpusOf(list)));
   // What the main thread starts would start where it is.
   if (sits || (main !== undefined && libuv === undefined)) meetPool();
+  if (sits || main !== undefined || libuv !== undefined || share !== undefined) watchPoolSize();
   const places: RolePlaces = { main: sits ? undefined : main, libuv, v8 };
   if (Object.values(places).some((place) => place !== undefined)) attempt('the process is not placed', () => void placeRoles(places));
   if (sits) attempt('no seat is to be had', () => sitAmongAll(order));
@@ -71,7 +98,7 @@ export function placeProcess(): void {
   const plan = seats === undefined ? undefined : registerSeats(seatsOf({ ...order, workers: seats }));
   const state = { order, base, parallelism, ...(plan === undefined ? {} : { plan }) };
   tellWorkers(state);
-  reachWorkers();
+  reach(JSON.stringify(order));
   settle(state);
-  tell(order.report, { started: { arguments: process.argv } });
+  if (order.report !== undefined) reportTo(order.report, taken === undefined ? null : (order.shares?.indexOf(taken) ?? null));
 }

@@ -1,12 +1,17 @@
-import { threadId } from 'node:worker_threads';
-import { native } from '../binding.ts';
+import * as workerThreads from 'node:worker_threads';
 import { AffinityError } from '../errors.ts';
 import { inherit } from '../threads/own-thread.ts';
 import { planVariable, sitDown, takenSeat } from '../workers/taking.ts';
+import { ownLook, tell } from './looks.ts';
 import { toldByMain, type ProcessState } from './process-state.ts';
 import { sitAmongAll } from './seating.ts';
-import { settle, tell, warn } from './thread.ts';
-import { reachWorkers, restoreEnvironment } from './worker-constructor.ts';
+import { settle, warn } from './thread.ts';
+import { reach, restoreEnvironment } from './reach.ts';
+
+const { threadId } = workerThreads;
+
+/** Node's own, which runs module hooks (known from Node 22.14 and 23.7 on). */
+const isNodes = (workerThreads as { isInternalThread?: boolean }).isInternalThread === true;
 
 function sit({ order, plan }: ProcessState): void {
   try {
@@ -23,14 +28,11 @@ export function placeWorker(): void {
   restoreEnvironment();
   const state = toldByMain();
   if (state === undefined) return;
-  reachWorkers();
+  reach(JSON.stringify(state.order));
   // Linux had it start where its maker is.
   inherit(state.base);
-  if (process.env[planVariable] === undefined) sit(state);
+  if (process.env[planVariable] === undefined && !isNodes) sit(state);
   settle(state);
-  const seat = takenSeat();
-  tell(state.order.report, {
-    worker: { thread: native.currentThread(), threadId, seat: seat?.seat ?? null },
-    state: native.readThread(native.currentThread()),
-  });
+  const seat = takenSeat()?.seat ?? null;
+  if (state.order.report !== undefined) tell(state.order.report, { process: process.pid, seated: { threadId, seat, look: ownLook() } });
 }

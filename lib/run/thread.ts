@@ -1,9 +1,8 @@
 /** What every placed thread does, the main thread and workers alike. */
-import { appendFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
 import { native } from '../binding.ts';
-import { readOwn, keepPrevious } from '../threads/own-thread.ts';
+import { keepPrevious, readOwn } from '../threads/own-thread.ts';
 import type { ProcessState } from './process-state.ts';
 
 export const warn = (message: string): void => process.emitWarning(message, 'GroupAffinityWarning');
@@ -24,14 +23,4 @@ export function settle({ base, parallelism }: Pick<ProcessState, 'base' | 'paral
   if (os.availableParallelism() === parallelism) return;
   os.availableParallelism = () => parallelism;
   syncBuiltinESMExports();
-}
-
-/** A line for the report. */
-export function tell(report: string | undefined, line: object): void {
-  if (report === undefined) return;
-  try {
-    appendFileSync(report, `${JSON.stringify({ process: process.pid, ...line })}\n`);
-  } catch {
-    // Another user's process, or a run that is over: it goes untold.
-  }
 }

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, toNamespacedPath } from 'node:path';
 import * as thisThread from 'node:worker_threads';
 import { AffinityError } from './errors.ts';
 
@@ -46,6 +45,7 @@ export interface NativeCpus {
 
 /** A machine as the operating system tells it (native/platform.h, `Machine`). */
 export interface NativeMachine extends NativeCpus {
+  quota: number | null;
   packages: { id: number | null; cpus: bigint }[];
   cores: { package: number | null; id: number | null; cpus: bigint }[];
   numaNodes: { id: number; cpus: bigint; capacity: bigint; distances: number[] }[];
@@ -75,6 +75,18 @@ export interface ThreadState {
   readonly blockedSignals: bigint | null;
   /** It waits in a call of the kind that event loops wait in. */
   readonly waitsForEvents: boolean | null;
+}
+
+/** What a guard saw (native/guard.h, `Drift`). */
+export interface NativeDrift {
+  /** narrowed, widened, moved, mended */
+  what: 0 | 1 | 2 | 3;
+  /** offline, withheld, unknown */
+  cause: 0 | 1 | 2;
+  thread: number;
+  seat: number | null;
+  wanted: bigint;
+  found: bigint;
 }
 
 /** A thread that has loaded the addon, as it introduced itself. */
@@ -122,6 +134,8 @@ export interface Native {
   readonly restore: () => Outcome;
   /** -1 where the platform can't tell */
   readonly currentCpu: () => number;
+  /** A steady clock, ns. */
+  readonly clock: () => number;
   readonly support: () => NativeSupport;
   readonly readCpus: () => { outcome: Outcome; osError: number } & Partial<NativeCpus>;
   readonly readMachine: (sysroot: string) => { outcome: Outcome; osError: number } & Partial<NativeMachine>;
@@ -192,6 +206,38 @@ export interface Native {
     rounds: number,
     samples: number,
   ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
+  /** Guards the calling thread, or the threads on a plan's seats; looks every `check` milliseconds at least. */
+  readonly beginGuard: (plan: number | null, check: number, tell: () => void) => { outcome: Outcome; osError: number; guard?: number };
+  readonly endGuard: (guard: number) => void;
+  readonly takeDrifts: (guard: number) => NativeDrift[];
+  /**
+   * Blocks; a sample is the time from a bare call on CPU `caller` that sends a running thread from one CPU to another
+   * until that sees itself there. Ends after so many samples or nanoseconds.
+   */
+  readonly measureArrivals: (
+    caller: number,
+    from: number,
+    to: number,
+    samples: number,
+    time: number,
+  ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
+  /** Blocks for `time` ns: the gaps longer than `over` in which a thread on one CPU, or with null on any, did not run. */
+  readonly measureGaps: (
+    cpu: number | null,
+    time: number,
+  ) => {
+    outcome: Outcome;
+    osError: number;
+    over: number;
+    elapsed: number;
+    nanoseconds: Float64Array;
+    strays: number;
+    moves: number;
+  };
+  /** What all CPUs together did since the machine started, in seconds; null where the operating system does not tell. */
+  readonly cpuTime: () => { all: number; busy: number; stolen: number | null } | null;
+  /** Null where processors don't tell. */
+  readonly underHypervisor: () => boolean | null;
   readonly addContext: () => number;
   /** False where another thread has the context, this one has another, or it has ended. */
   readonly beginContext: (context: number) => boolean;
@@ -206,9 +252,8 @@ export interface Native {
   readonly waitForContext: (context: number, nanoseconds: number | null) => boolean;
 }
 
-const require = createRequire(import.meta.url);
 /** The folder that package.json lies in. */
-export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+export const packageRoot: string = /* @__PURE__ */ dirname(import.meta.dirname);
 
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
@@ -238,6 +283,7 @@ function absent(failure: AffinityError): Native {
     exchangeGroup: fail,
     restore: fail,
     currentCpu: fail,
+    clock: fail,
     support: () => ({
       platform: 'unsupported',
       affinity: false,
@@ -286,6 +332,13 @@ function absent(failure: AffinityError): Native {
     timeBareExchanges: fail,
     timeCurrentCpu: fail,
     measureRoundTrips: fail,
+    beginGuard: fail,
+    endGuard: fail,
+    takeDrifts: fail,
+    measureArrivals: fail,
+    measureGaps: fail,
+    cpuTime: fail,
+    underHypervisor: fail,
     addContext: fail,
     beginContext: fail,
     endContext: fail,
@@ -302,36 +355,86 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
-function load(): { native: Native; failure: AffinityError | undefined } {
+/** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
+export function loadFrom(file: string): Native {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  const addon = module.exports as Native;
+  // Workers know their name from Node 22.20 and 24.6 on.
+  const { threadName } = thisThread as { threadName?: string };
+  addon.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+  return addon;
+}
+
+function checked(file: string): Loaded {
+  const path = toNamespacedPath(file);
+  const addon = loadFrom(path);
+  if (!isAddon(addon)) throw new TypeError(`${file} is not groupaffinity's`);
+  return { native: addon, file: path, failure: undefined };
+}
+
+/**
+ * Where the addon lies nearly always: built from source, or in the package, of whose files for two C libraries only the
+ * right one loads. To find these by node-gyp-build takes longer than all the rest of an import.
+ */
+function usualFiles(): string[] {
+  const { arch, env, platform } = process;
+  if (env['GROUPAFFINITY_PREBUILD'] !== undefined || env['PREBUILDS_ONLY'] !== undefined) return [];
+  const prebuilt = join('prebuilds', `${platform}-${arch}`, 'groupaffinity');
+  const files = [join('build', 'Release', 'groupaffinity.node'), `${prebuilt}.musl.node`, `${prebuilt}.glibc.node`, `${prebuilt}.node`];
+  return files.map((file) => join(packageRoot, file));
+}
+
+interface Loaded {
+  native: Native;
+  file: string;
+  failure: AffinityError | undefined;
+}
+
+function load(): Loaded {
+  for (const file of usualFiles()) {
+    try {
+      return checked(file);
+    } catch {
+      // Absent or unfit: node-gyp-build finds another one, or the same one and says why.
+    }
+  }
   try {
-    const find = require('node-gyp-build') as (root: string) => unknown;
-    const addon = find(packageRoot);
-    if (!isAddon(addon)) throw new TypeError(`the .node file below ${packageRoot} is not groupaffinity's`);
-    return { native: addon, failure: undefined };
+    const finder = createRequire(import.meta.url)('node-gyp-build') as { resolve: (root: string) => string };
+    return checked(finder.resolve(packageRoot));
   } catch (cause) {
     const failure = loadFailure(cause);
-    return { native: absent(failure), failure };
+    return { native: absent(failure), file: '', failure };
   }
 }
 
-const loaded = load();
+const loaded = /* @__PURE__ */ load();
 
 /** The addon of this thread's environment. */
 export const native: Native = loaded.native;
 /** Why the addon did not load, if it did not. */
 export const loadError: AffinityError | undefined = loaded.failure;
+/** Where it was found; empty where it did not load. */
+export const addonFile: string = loaded.file;
 
-// Whoever lists the threads of the process knows this one by it. Workers know their name from Node 22.20 and 24.6 on.
-const { threadName } = thisThread as { threadName?: string };
-native.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+function operandsOf({ memory, maskWords }: Native) {
+  const sets = 8 * 8;
+  const setBytes = maskWords * 8;
+  return {
+    operands: new BigUint64Array(memory, 0, 5),
+    operands32: new Uint32Array(memory, 0, 10),
+    wanted: new BigUint64Array(memory, sets, maskWords),
+    previous: new BigUint64Array(memory, sets + setBytes, maskWords),
+    inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
+  };
+}
 
-const sets = 8 * 8;
-const setBytes = native.maskWords * 8;
+const shared = /* @__PURE__ */ operandsOf(native);
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
-export const operands = new BigUint64Array(native.memory, 0, 5);
+export const operands: BigUint64Array = shared.operands;
 /** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
-export const operands32 = new Uint32Array(native.memory, 0, 10);
+export const operands32: Uint32Array = shared.operands32;
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
@@ -339,6 +442,6 @@ export const previousGroup = 6;
 export const osError = 8;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
-export const wanted = new BigUint64Array(native.memory, sets, native.maskWords);
-export const previous = new BigUint64Array(native.memory, sets + setBytes, native.maskWords);
-export const inForce = new BigUint64Array(native.memory, sets + 2 * setBytes, native.maskWords);
+export const wanted: BigUint64Array = shared.wanted;
+export const previous: BigUint64Array = shared.previous;
+export const inForce: BigUint64Array = shared.inForce;

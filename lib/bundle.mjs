@@ -16,6 +16,8 @@ const entries = [
   'validate/claims-worker',
   'validate/routine',
   'validate/keeper',
+  'bench/scenario',
+  'bench/work-worker',
   'cli/main',
   'cli/demo-worker',
 ];
@@ -25,20 +27,46 @@ await bundle.write({
   dir: 'dist',
   format: 'esm',
   sourcemap: true,
-  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
+  chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
   codeSplitting: {
-    groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ }],
+    groups: [
+      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ },
+      { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
+    ],
   },
 });
-// What --require names must be CommonJS.
-for (const [input, name] of [
-  ['lib/workers/preload.ts', 'preload'],
-  ['lib/run/preload.cts', 'run-preload'],
-  ['lib/run/placing.ts', 'run-placing'],
-]) {
-  const preload = await rolldown({ ...options, input, external: [...options.external, './run-placing.cjs'] });
-  await preload.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
+// Of binding.ts the preload calls loadFrom() alone: what an import of it does is left out.
+for (const name of ['preload', 'unseated']) {
+  const treeshake = { propertyReadSideEffects: false };
+  const alone = await rolldown({
+    ...options,
+    external: [...options.external, './unseated.cjs'],
+    input: `lib/workers/${name}.ts`,
+    treeshake,
+  });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
 }
+
+// What --require names must be CommonJS.
+for (const [source, name] of [
+  ['preload.cts', 'run-preload'],
+  ['placing.ts', 'run-placing'],
+]) {
+  const alone = await rolldown({ ...options, input: `lib/run/${source}`, external: [...options.external, './run-placing.cjs'] });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
+}
+
+// What runs in the browser, each script in one file that HTML takes in as text.
+const page = 'lib/bench/page';
+const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
+const { version } = JSON.parse(read('node_modules/uplot/package.json'));
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/` };
+for (const [name, postBanner] of Object.entries(scripts)) {
+  const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
+  await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });
+}
+const styles = ['node_modules/uplot/dist/uPlot.min.css', `${page}/browser/style.css`];
+writeFileSync(join(packageRoot, 'dist/bench/page/style.css'), styles.map(read).join('\n'));
 
 // The package carries lib/: its maps need not hold it once more.
 for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {

@@ -2,6 +2,7 @@
 // Each platform folder implements all of it; the build files choose the folder.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -78,6 +79,18 @@ struct Support {
 // can't be faster. The OS's error, 0 for none.
 [[nodiscard]] std::uint32_t bare_exchange(std::span<const Word> wanted, std::span<Word> previous) noexcept;
 
+// Gives another thread of this process a set, by the OS's own call. The OS's error, 0 for none.
+[[nodiscard]] std::uint32_t bare_move(std::uint64_t thread, std::span<const Word> wanted) noexcept;
+
+// What all CPUs together did since the machine started, in seconds.
+struct CpuTime {
+  double all = 0;
+  double busy = 0;               // with programs and the kernel
+  std::optional<double> stolen;  // a hypervisor ran something else; absent where the OS does not tell
+};
+// Nothing where the OS does not tell.
+[[nodiscard]] std::optional<CpuTime> cpu_time();
+
 // ---- threads.cc: other threads of this process ---------------------------------------------------------------------
 
 // The number the OS knows the calling thread by (gettid, GetCurrentThreadId); 0 where there is none.
@@ -126,6 +139,32 @@ inline constexpr std::int32_t kRealTime = -100;
 [[nodiscard]] Result set_nice(std::uint64_t thread, std::int32_t nice) noexcept;
 [[nodiscard]] Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept;
 
+// ---- watch.cc: threads that others place, seen and put back ---------------------------------------------------------
+
+// The CPUs that a thread of this process, one that has not ended, may run on now: those of its set that are running.
+// One call of the OS, or few.
+[[nodiscard]] Result look_at_thread(std::uint64_t thread, std::span<Word> words) noexcept;
+
+// Asks the OS for a set for such a thread as it stands. What of it is not running or withheld the OS leaves
+// out; the thread is as it was where that is all of it.
+[[nodiscard]] Result put_thread(std::uint64_t thread, std::span<const Word> words) noexcept;
+
+// Whether a thread may place others of its process here, which sandboxes forbid; changes nothing.
+[[nodiscard]] Result may_put_threads() noexcept;
+
+// What a look says: look again after so long at the latest; and whether a thread was found moved.
+struct Looked {
+  std::chrono::milliseconds rest;
+  bool moved = false;
+};
+struct Watch;
+// Calls `look` on a thread of its own: with true where the OS tells that a CPU came or went, or that a cpuset of this
+// process was changed; with false at first, after wake_watch(), and when the rest is over.
+[[nodiscard]] Result begin_watch(Looked (*look)(bool told), Watch*& watch);
+void wake_watch(Watch& watch) noexcept;
+// The thread has ended when it returns.
+void end_watch(Watch* watch) noexcept;
+
 // ---- processors.cc: what the machine is ----------------------------------------------------------------------------
 
 // Every set below but `possible`, `present` and the groups' masks holds running (online) CPUs only, save where said.
@@ -171,6 +210,8 @@ struct Cpus {
 };
 
 struct Machine : Cpus {
+  // CPUs' worth of time that the process may use, above 0 (cgroup, job); absent where nothing limits it.
+  std::optional<double> quota;
   std::vector<Package> packages;
   std::vector<Core> cores;
   std::vector<NumaNode> numa_nodes;

@@ -77,7 +77,7 @@ const steps = {
   },
 
   types() {
-    tool('tsc', ['--noEmit', '-p', '.']);
+    for (const project of ['.', 'lib/bench/page/browser', 'test/browser']) tool('tsc', ['--noEmit', '-p', project]);
   },
 
   'build by cmake-js'() {

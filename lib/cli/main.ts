@@ -13,6 +13,7 @@ const commands = {
   validate: { summary: 'every claim of the documents against this machine, with what was seen', load: () => import('./validate.ts') },
   run: { summary: 'an unchanged program, placed: its main thread, workers, pool and child processes', load: () => import('./run.ts') },
   ps: { summary: "a running Node process's threads: what they do, where they may run, where they are", load: () => import('./ps.ts') },
+  bench: { summary: 'what affinity costs on this machine, and whether pinning pays', load: () => import('./bench.ts') },
   demo: { summary: 'one worker a core on real work, and where the kernel saw it', load: () => import('./demo.ts') },
 } satisfies Record<string, { summary: string; load: () => Promise<Command> }>;
 

@@ -1,10 +1,10 @@
 import * as workerThreads from 'node:worker_threads';
 import { AffinityError } from '../errors.ts';
 import { inherit } from '../threads/own-thread.ts';
-import { planVariable, sitDown, takenSeat } from '../workers/taking.ts';
+import { planVariable, seatKey, type Seated } from '../workers/taking.ts';
 import { ownLook, tell } from './looks.ts';
 import { toldByMain, type ProcessState } from './process-state.ts';
-import { sitAmongAll } from './seating.ts';
+import { sitAmongAll, sitInProcess } from './seating.ts';
 import { settle, warn } from './thread.ts';
 import { reach, restoreEnvironment } from './reach.ts';
 
@@ -16,7 +16,7 @@ const isNodes = (workerThreads as { isInternalThread?: boolean }).isInternalThre
 function sit({ order, plan }: ProcessState): void {
   try {
     if (order.dealt === true) sitAmongAll(order);
-    else if (plan !== undefined) sitDown(plan);
+    else if (plan !== undefined) sitInProcess(plan);
   } catch (error) {
     if (!(error instanceof AffinityError)) throw error;
     warn(`worker ${threadId} has no seat: ${error.message}`);
@@ -33,6 +33,6 @@ export function placeWorker(): void {
   inherit(state.base);
   if (process.env[planVariable] === undefined && !isNodes) sit(state);
   settle(state);
-  const seat = takenSeat()?.seat ?? null;
+  const seat = (globalThis as Seated)[seatKey]?.seat ?? null;
   if (state.order.report !== undefined) tell(state.order.report, { process: process.pid, seated: { threadId, seat, look: ownLook() } });
 }

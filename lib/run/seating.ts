@@ -1,10 +1,11 @@
 /** One thread's way to a seat that all processes of a run share. */
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { native } from '../binding.ts';
+import { native, Outcome } from '../binding.ts';
 import { confine } from '../threads/own-thread.ts';
 import type { Description } from '../workers/seat-table.ts';
-import { sitOn } from '../workers/taking.ts';
+import { seatKey, type Seated } from '../workers/taking.ts';
+import { refuse } from '../workers/unseated.ts';
 import type { Order } from './order.ts';
 import { takeShare, type Taken } from './shares.ts';
 
@@ -34,6 +35,16 @@ export function takeUsable(of: string, count: number, use: (at: number) => void)
   }
 }
 
+/**
+ * Sits the calling worker down on the seat of its process's plan that the fewest workers sit on.
+ * @throws {AffinityError}
+ */
+export function sitInProcess(plan: number): void {
+  const taken = native.takeSeat(plan);
+  if (taken.outcome > Outcome.trimmed) refuse(String(plan), native, taken);
+  else (globalThis as Seated)[seatKey] = { seat: taken.seat, sharers: taken.sharers, description: native.planDescription(plan) };
+}
+
 /** Sits the calling thread down on the seat that the fewest threads of all processes sit on. */
 export function sitAmongAll(order: Order): void {
   const seats = seatsOf(order);
@@ -41,5 +52,5 @@ export function sitAmongAll(order: Order): void {
     confine((seats[seat] as { cpus: CpuSet }).cpus),
   );
   const description: Description = { seats: seats.map(({ cpus, group, node }) => ({ cpus: String(cpus), group, node })) };
-  sitOn({ seat: at, sharers, description: JSON.stringify(description) });
+  (globalThis as Seated)[seatKey] = { seat: at, sharers, description: JSON.stringify(description) };
 }

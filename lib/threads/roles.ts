@@ -171,11 +171,16 @@ export function rolesOf(threads: readonly SeenThread[], known: Knowledge = {}): 
   /** Node names all of its threads here. */
   const namesAll = byStart.some(({ name }) => /^(node-)?V8Worker/.test(name));
 
-  // Who blocks what only they block: V8's helpers are made while the main thread blocks SIGUSR1, for the debugger's.
+  // Who blocks what only they block: V8's helpers are made while the main thread blocks SIGUSR1, for the debugger's, whose
+  // thread is the next. Any thread blocks all signals for a moment when it begins.
   if (!namesAll) {
-    for (const thread of left())
-      if (bits(thread.blockedSignals ?? 0n) >= nearlyAll) give(thread, plain('inspector', 'inferred'));
-      else if (thread.blockedSignals === SIGUSR1 && (first?.blockedSignals ?? 0n) === 0n) give(thread, plain('v8', 'inferred'));
+    const isUsual = ((first?.blockedSignals ?? 0n) & SIGUSR1) === 0n;
+    const unnamed = isUsual ? left() : [];
+    for (const thread of unnamed) if (thread.blockedSignals === SIGUSR1) give(thread, plain('v8', 'inferred'));
+    give(
+      unnamed.find(({ blockedSignals }) => bits(blockedSignals ?? 0n) >= nearlyAll),
+      plain('inspector', 'inferred'),
+    );
     // Where signals tell nothing they are the first that the process makes.
     if (!byStart.some(({ thread, name }) => roles.get(thread)?.role === 'v8' && !name.startsWith('DelayedTask')))
       for (const thread of left().slice(0, (known.v8PoolSize ?? 4) + (isNamed('v8') ? 0 : 1))) give(thread, plain('v8', 'unsure'));
@@ -187,7 +192,8 @@ export function rolesOf(threads: readonly SeenThread[], known: Knowledge = {}): 
   const nameless = (): SeenThread[] => left().filter(({ name }) => name === '' || inherited.has(name));
   if (!isNamed('libuv') && known.poolComplete !== true) {
     const met = byStart.filter(({ thread }) => roles.get(thread)?.role === 'libuv');
-    const certainty = known.poolComplete === false ? 'unsure' : 'inferred';
+    const isSeen = byStart.some(({ waitsForEvents }) => waitsForEvents !== null);
+    const certainty = known.poolComplete === false || !isSeen ? 'unsure' : 'inferred';
     for (const thread of poolAmong(nameless(), met, known.poolSize ?? 4)) give(thread, plain('libuv', certainty));
   }
   // Workers, in the order in which they were made; where others are left as well, by when they were made.
@@ -200,8 +206,9 @@ export function rolesOf(threads: readonly SeenThread[], known: Knowledge = {}): 
     const v8 = began(byStart.find(({ thread }) => roles.get(thread)?.role === 'v8') ?? first);
     const fits = ({ at }: MadeWorker, thread: SeenThread): boolean =>
       at !== null && thread.started !== null && began(thread) <= v8 + at + atOnce && began(thread) >= v8 + at - making;
-    const matched = strangers.flatMap((stranger) => {
-      const thread = candidates.find((one) => !roles.has(one.thread) && fits(stranger, one));
+    // The last first: what began before the first worker and is none would take its place.
+    const matched = strangers.toReversed().flatMap((stranger) => {
+      const thread = candidates.findLast((one) => !roles.has(one.thread) && fits(stranger, one));
       give(thread, worker(stranger, certainty));
       return thread === undefined ? [] : [{ thread, stranger }];
     });

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "../platform.h"
-#include "cpuset.h"
+#include "cgroup.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {

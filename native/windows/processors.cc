@@ -103,11 +103,11 @@ const Start& start() noexcept {
 }
 
 // What it counts as started with instead; empty: nothing was said.
+std::mutex noted_lock;
 std::vector<Word>& noted() {
   static std::vector<Word> words;
   return words;
 }
-std::mutex noted_lock;
 
 std::optional<Word> noted_with(std::uint32_t group) {
   const std::lock_guard guard(noted_lock);
@@ -123,6 +123,23 @@ Word started_with(std::uint32_t group) {
   const auto& [home, groups] = start();
   if (!home.whole) return home.group == group ? home.mask : 0;
   return groups.size() < 2 || std::ranges::find(groups, group) != groups.end() ? ~Word{0} : 0;
+}
+
+// The hard cap that the process's job puts on it, which is a share of the machine's processors in 1/10,000
+// (learn.microsoft.com, JOBOBJECT_CPU_RATE_CONTROL_INFORMATION). Jobs around that one are not to be asked, and may
+// allow less.
+std::optional<double> job_quota(std::uint32_t processors) noexcept {
+  // Absent from older headers: the highest share lies in the upper half of the rate.
+  constexpr DWORD kMinMaxRate = 0x10;
+  JOBOBJECT_CPU_RATE_CONTROL_INFORMATION control{};
+  if (!QueryInformationJobObject(nullptr, JobObjectCpuRateControlInformation, &control, sizeof control, nullptr) ||
+      (control.ControlFlags & JOB_OBJECT_CPU_RATE_CONTROL_ENABLE) == 0)
+    return std::nullopt;
+  DWORD rate = 0;
+  if ((control.ControlFlags & JOB_OBJECT_CPU_RATE_CONTROL_HARD_CAP) != 0) rate = control.CpuRate;
+  if ((control.ControlFlags & kMinMaxRate) != 0) rate = control.CpuRate >> 16;
+  if (rate == 0 || rate >= 10'000) return std::nullopt;
+  return static_cast<double>(rate) / 10'000 * processors;
 }
 
 bool this_machine(const std::string& sysroot) { return sysroot.empty() || sysroot == "/"; }
@@ -175,6 +192,7 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
     numbers.add({group, settable & started_with(group)}, machine.allowed);
   }
   if (machine.allowed.empty()) machine.allowed = machine.settable;
+  machine.quota = job_quota(machine.online.size());
   return {};
 }
 

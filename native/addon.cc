@@ -41,7 +41,8 @@ struct Environment {
   std::span<Word> words;
   Napi::Reference<Napi::ArrayBuffer> array;
   std::span<Word> wanted, previous, in_force;
-  Post post;
+  const std::shared_ptr<Post> thread = Post::here();
+  Post& post = *thread;
   bool seated = false;
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;

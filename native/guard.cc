@@ -166,6 +166,13 @@ struct Watchers {
 
 // ---- posts ----------------------------------------------------------------------------------------------------------
 
+std::shared_ptr<Post> Post::here() {
+  thread_local std::weak_ptr<Post> known;
+  std::shared_ptr<Post> post = known.lock();
+  if (post == nullptr) known = post = std::make_shared<Post>();
+  return post;
+}
+
 Post::Post() : thread_(current_thread()) {
   Watchers& all = Watchers::only();
   const std::lock_guard held(all.lock);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,7 +32,9 @@ struct Drift {
 // places it, so that a guard never takes what it is just doing for somebody else's work.
 class Post {
  public:
-  // Of the calling thread, from now on.
+  // The calling thread's, which lives as long as somebody has it: an addon may be loaded twice in a thread.
+  [[nodiscard]] static std::shared_ptr<Post> here();
+
   Post();
   Post(const Post&) = delete;
   Post& operator=(const Post&) = delete;

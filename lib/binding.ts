@@ -18,6 +18,10 @@ export const Outcome = {
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
+/** native/platform.h, `Claim`. */
+export const Claim = { mine: 0, taken: 1, impossible: 2 } as const;
+export type Claim = (typeof Claim)[keyof typeof Claim];
+
 export interface NativeSupport {
   platform: 'linux' | 'windows' | 'unsupported';
   affinity: boolean;
@@ -61,6 +65,8 @@ export interface ThreadState {
   voluntarySwitches: number | null;
   involuntarySwitches: number | null;
   migrations: number | null;
+  /** ms that it ran, the system's work for it included. */
+  readonly cpuTime: number | null;
   /** As `niceOf` tells it. */
   readonly nice: number | null;
   /** When it began, in ms after a moment that all threads share. */
@@ -90,6 +96,24 @@ export interface Inhabitant {
   /** Node's threadId. */
   readonly worker: number;
   readonly name: string;
+}
+
+/** A process of anybody's (native/platform.h, `Process`). */
+export interface NativeProcess {
+  readonly process: number;
+  /** The process that it is a thread of; `process` itself where it is one. */
+  readonly leader: number;
+  readonly parent: number;
+  /** Of its main thread. */
+  readonly name: string;
+  /** The file that it runs; empty where the operating system does not say. */
+  readonly program: string;
+  /** The program's name among them; empty where the operating system does not say. */
+  readonly arguments: string[];
+  /** What it was started with, as `NAME=value`; empty where the operating system does not say. */
+  readonly environment: string[];
+  /** Whose it is; null where the operating system does not say. */
+  readonly user: number | null;
 }
 
 /** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
@@ -150,6 +174,28 @@ export interface Native {
   readonly hardwareIds: () => { cpu: number; id: number }[];
   /** Takes a CPU of the machine offline, or back; `unsupported` where that can't be. */
   readonly setOnline: (cpu: number, online: boolean) => { outcome: Outcome; osError: number };
+  readonly currentUser: () => number;
+  /** All that the operating system shows. */
+  readonly findProcesses: () => { outcome: Outcome; osError: number; processes: number[] };
+  readonly readProcess: (process: number) => { outcome: Outcome; osError: number } & Partial<NativeProcess>;
+  /** Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`. */
+  readonly leaveToChildren: (words: BigUint64Array) => { outcome: Outcome; osError: number };
+  /** From now on this process counts as started with these CPUs. */
+  readonly noteStart: (words: BigUint64Array) => void;
+  /** What this process was started with, as `NAME=value`; empty where nobody knows. */
+  readonly firstEnvironment: () => string[];
+  /** This process becomes the program that its own last arguments name; comes back where it can't be. */
+  readonly become: (args: readonly string[]) => { outcome: Outcome; osError: number };
+  /** Signals that ask a program for something wait from now on to be handed to a child process. */
+  readonly catchSignals: () => { outcome: Outcome; osError: number };
+  /** Each once, and not what the terminal has sent it already; 0: to nobody. */
+  readonly handSignalsTo: (process: number) => void;
+  readonly endBySignal: (signal: number) => void;
+  /** One environment of the machine has a name at a time, until it lets go or ends in any way. */
+  readonly claimName: (name: string) => Claim;
+  /** The name that was claimed last. */
+  readonly letGo: () => void;
+  readonly isClaimed: (name: string) => boolean;
   /** `count` bare calls of the operating system, with the two sets in turn; words as in `memory`. */
   readonly timeBareExchanges: (first: BigUint64Array, second: BigUint64Array, count: number) => { nanoseconds: number; osError: number };
   readonly timeCurrentCpu: (count: number) => { nanoseconds: number; osError: number };
@@ -270,6 +316,19 @@ function absent(failure: AffinityError): Native {
     hardwareId: fail,
     hardwareIds: fail,
     setOnline: fail,
+    currentUser: fail,
+    findProcesses: fail,
+    readProcess: fail,
+    leaveToChildren: fail,
+    noteStart: fail,
+    firstEnvironment: fail,
+    become: fail,
+    catchSignals: fail,
+    handSignalsTo: fail,
+    endBySignal: fail,
+    claimName: fail,
+    letGo: fail,
+    isClaimed: fail,
     timeBareExchanges: fail,
     timeCurrentCpu: fail,
     measureRoundTrips: fail,

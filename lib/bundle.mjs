@@ -47,6 +47,15 @@ for (const name of ['preload', 'unseated']) {
   await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
 }
 
+// What --require names must be CommonJS.
+for (const [source, name] of [
+  ['preload.cts', 'run-preload'],
+  ['placing.ts', 'run-placing'],
+]) {
+  const alone = await rolldown({ ...options, input: `lib/run/${source}`, external: [...options.external, './run-placing.cjs'] });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
+}
+
 // What runs in the browser, each script in one file that HTML takes in as text.
 const page = 'lib/bench/page';
 const read = (name) => readFileSync(join(packageRoot, name), 'utf8');

@@ -47,6 +47,7 @@ struct Environment {
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
   std::uint32_t context = 0;  // of the system thread that this is; 0: none
+  std::vector<std::intptr_t> claims;
   std::map<std::uint32_t, struct Begun*> guards;
 
   Environment() = default;
@@ -55,6 +56,7 @@ struct Environment {
   // Runs when the thread's environment ends in any way, terminate() included.
   ~Environment() {
     leave();
+    for (const std::intptr_t claim : claims) let_go(claim);
     move_out(this);
     if (context != 0) end_context(context);
   }
@@ -294,6 +296,7 @@ Napi::Object describe_thread(Napi::Env env, const ThreadState& state) {
   set("voluntarySwitches", state.voluntary_switches);
   set("involuntarySwitches", state.involuntary_switches);
   set("migrations", state.migrations);
+  set("cpuTime", state.cpu_time);
   set("nice", state.nice);
   set("started", state.started);
   object.Set("blockedSignals",
@@ -551,6 +554,113 @@ Napi::Value all_hardware_ids(const Napi::CallbackInfo& info) {
 Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
   return describe_result(info.Env(),
                          set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value()));
+}
+
+// currentUser().
+Napi::Value user_number(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(current_user()));
+}
+
+// findProcesses(): { outcome, osError, processes }.
+Napi::Value find_all_processes(const Napi::CallbackInfo& info) {
+  std::vector<std::uint64_t> processes;
+  Napi::Object object = describe_result(info.Env(), find_processes(processes));
+  Napi::Array array = Napi::Array::New(info.Env(), processes.size());
+  for (std::uint32_t i = 0; i < processes.size(); ++i) array.Set(i, static_cast<double>(processes[i]));
+  object.Set("processes", array);
+  return object;
+}
+
+Napi::Array array_of(Napi::Env env, const std::vector<std::string>& list) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (std::uint32_t i = 0; i < list.size(); ++i) array.Set(i, list[i]);
+  return array;
+}
+
+// readProcess(process): { outcome, osError } and, where that is done, what the process is.
+Napi::Value read_process_by(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Process process;
+  const Result result = read_process(thread_from(info[0]), process);
+  Napi::Object object = describe_result(env, result);
+  if (result.outcome != Outcome::done) return object;
+  object.Set("process", static_cast<double>(process.process));
+  object.Set("leader", static_cast<double>(process.leader));
+  object.Set("parent", static_cast<double>(process.parent));
+  object.Set("name", process.name);
+  object.Set("program", process.program);
+  object.Set("arguments", array_of(env, process.arguments));
+  object.Set("environment", array_of(env, process.environment));
+  object.Set("user", process.user ? Napi::Value(Napi::Number::New(env, static_cast<double>(*process.user)))
+                                  : Napi::Value(env.Null()));
+  return object;
+}
+
+// leaveToChildren(words): { outcome, osError }. `words` is a BigUint64Array of maskWords words.
+Napi::Value leave_words_to_children(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  return describe_result(info.Env(), leave_to_children({words.Data(), words.ElementLength()}));
+}
+
+// noteStart(words): the same words.
+Napi::Value note_words_of_start(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  note_start({words.Data(), words.ElementLength()});
+  return info.Env().Undefined();
+}
+
+std::vector<std::string> texts(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> list;
+  for (std::uint32_t i = 0; i < array.Length(); ++i)
+    list.push_back(Napi::Value(array[i]).As<Napi::String>().Utf8Value());
+  return list;
+}
+
+// become(arguments): { outcome, osError }, if it comes back.
+Napi::Value become_program(const Napi::CallbackInfo& info) {
+  return describe_result(info.Env(), become(texts(info[0])));
+}
+
+// firstEnvironment(): NAME=value each.
+Napi::Value environment_at_first(const Napi::CallbackInfo& info) { return array_of(info.Env(), first_environment()); }
+
+// catchSignals(): { outcome, osError }.
+Napi::Value catch_all_signals(const Napi::CallbackInfo& info) { return describe_result(info.Env(), catch_signals()); }
+
+// handSignalsTo(process).
+Napi::Value hand_signals(const Napi::CallbackInfo& info) {
+  hand_signals_to(thread_from(info[0]));
+  return info.Env().Undefined();
+}
+
+// endBySignal(number).
+Napi::Value end_this_by_signal(const Napi::CallbackInfo& info) {
+  end_by_signal(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+// claimName(name): a Claim; the name is this environment's until it ends.
+Napi::Value claim_for_environment(const Napi::CallbackInfo& info) {
+  std::intptr_t handle = 0;
+  const Claim claim = claim_name(info[0].As<Napi::String>().Utf8Value(), handle);
+  if (claim == Claim::mine) static_cast<Environment*>(info.Data())->claims.push_back(handle);
+  return Napi::Number::New(info.Env(), static_cast<double>(claim));
+}
+
+// letGo(): of the name that this environment claimed last.
+Napi::Value let_last_go(const Napi::CallbackInfo& info) {
+  auto& claims = static_cast<Environment*>(info.Data())->claims;
+  if (!claims.empty()) {
+    let_go(claims.back());
+    claims.pop_back();
+  }
+  return info.Env().Undefined();
+}
+
+// isClaimed(name).
+Napi::Value is_name_claimed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), is_claimed(info[0].As<Napi::String>().Utf8Value()));
 }
 
 Napi::Object describe_timed(Napi::Env env, const Timed& timed) {
@@ -822,6 +932,19 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("hardwareId", hardware_id);
   named("hardwareIds", all_hardware_ids);
   named("setOnline", set_cpu_online);
+  named("currentUser", user_number);
+  named("findProcesses", find_all_processes);
+  named("readProcess", read_process_by);
+  named("leaveToChildren", leave_words_to_children);
+  named("noteStart", note_words_of_start);
+  named("firstEnvironment", environment_at_first);
+  named("become", become_program);
+  named("catchSignals", catch_all_signals);
+  named("handSignalsTo", hand_signals);
+  named("endBySignal", end_this_by_signal);
+  named("claimName", claim_for_environment);
+  named("letGo", let_last_go);
+  named("isClaimed", is_name_claimed);
   named("timeBareExchanges", time_exchanges);
   named("timeCurrentCpu", time_getcpu);
   named("measureRoundTrips", round_trips_between);

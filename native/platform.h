@@ -105,6 +105,7 @@ struct ThreadState {
   std::optional<std::uint64_t> voluntary_switches;
   std::optional<std::uint64_t> involuntary_switches;
   std::optional<std::uint64_t> migrations;
+  std::optional<std::uint64_t> cpu_time;         // ms that it ran, the OS's work for it included
   std::optional<std::int32_t> nice;              // as get_nice() tells it
   std::optional<std::uint64_t> started;          // ms after a moment that all threads share
   std::optional<std::uint64_t> blocked_signals;  // bit n is signal n + 1
@@ -224,6 +225,8 @@ struct Machine : Cpus {
 // Remembers what the process may use before anything here narrows a thread; later calls do nothing. What is read of
 // this machine counts it into `allowed`.
 void note_start() noexcept;
+// From now on the process counts as started with these CPUs; `words` has mask_words() words.
+void note_start(std::span<const Word> words);
 
 // Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
 // machine without one online CPU is: `refused`.
@@ -231,6 +234,54 @@ void note_start() noexcept;
 
 // The same of this machine without what lies around its CPUs: a few files, however many CPUs there are.
 [[nodiscard]] Result read_cpus(Cpus& cpus);
+
+// ---- processes.cc: for `groupaffinity ps` --------------------------------------------------------------------------
+
+struct Process {
+  std::uint64_t process = 0;
+  std::uint64_t leader = 0;  // the process that it is a thread of; `process` itself where it is one
+  std::uint64_t parent = 0;
+  std::string name;                      // as the OS keeps it: of its main thread
+  std::string program;                   // the file that it runs; empty where the OS tells this user nothing
+  std::vector<std::string> arguments;    // the program's name among them; empty where the OS does not tell
+  std::vector<std::string> environment;  // what it was started with, as NAME=value; as `program`
+  std::optional<std::uint64_t> user;     // whose it is
+};
+// The user that this process acts as; processes with another number belong to others.
+[[nodiscard]] std::uint64_t current_user() noexcept;
+// The numbers of all processes that the OS shows, in no order.
+[[nodiscard]] Result find_processes(std::vector<std::uint64_t>& processes);
+// `gone` where there is none, or it has ended and its parent has not looked yet.
+[[nodiscard]] Result read_process(std::uint64_t process, Process& found);
+
+// ---- launch.cc: for `groupaffinity run` ----------------------------------------------------------------------------
+
+// Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`, which
+// restore_affinity() would take; without it they start where their parent thread is. `done` with no effect where they
+// don't.
+[[nodiscard]] Result leave_to_children(std::span<const Word> words);
+
+// The environment that this process was started with, as NAME=value; empty where nobody knows.
+[[nodiscard]] std::vector<std::string> first_environment();
+
+// This process becomes another program, in its environment of now: the same number, files, terminal and parent.
+// `arguments` are this process's own last ones, the first is looked for in PATH. Comes back only where it can't be,
+// with everything as it was; `unsupported` where no program can.
+[[nodiscard]] Result become(const std::vector<std::string>& arguments);
+
+// From now on signals that ask a program for something do nothing here and wait for hand_signals_to(), which hands them
+// to a child process, each once: not what the terminal has sent it already. 0: to nobody any more.
+[[nodiscard]] Result catch_signals() noexcept;
+void hand_signals_to(std::uint64_t process) noexcept;
+
+// Ends this process by a signal, so that its parent sees what the program did.
+void end_by_signal(std::uint32_t signal) noexcept;
+
+// A name that one process of the machine has at a time, and that is free again when it lets go or ends in any way.
+enum class Claim : std::int32_t { mine = 0, taken = 1, impossible = 2 };
+[[nodiscard]] Claim claim_name(const std::string& name, std::intptr_t& handle) noexcept;
+[[nodiscard]] bool is_claimed(const std::string& name) noexcept;
+void let_go(std::intptr_t handle) noexcept;
 
 // ---- hardware.cc: for `groupaffinity validate` ---------------------------------------------------------------------
 

@@ -1,16 +1,13 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { addonFile, native, packageRoot } from '../binding.ts';
-import { AffinityError, show, wrongType } from '../errors.ts';
+import { show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { overQuota, type Plan, type PlannedSeat } from './plan.ts';
+import { registerSeats, type Description } from './seat-table.ts';
 import { planVariable, seatKey, type Seated } from './taking.ts';
 
 const preload = join(packageRoot, 'dist', 'preload.cjs');
-
-interface Description {
-  seats: { cpus: string; group: number | null; node: number | null }[];
-}
 
 const registered = new WeakMap<Plan, number>();
 
@@ -29,13 +26,7 @@ export function isPlan(value: unknown): value is Plan {
 export function register(plan: Plan): number {
   const known = registered.get(plan);
   if (known !== undefined) return known;
-  const words = new BigUint64Array(plan.seats.length * native.maskWords);
-  plan.seats.forEach(({ cpus }, at) => {
-    const part = words.subarray(at * native.maskWords, (at + 1) * native.maskWords);
-    if (!cpus.writeTo(part)) throw new AffinityError('ERR_AFFINITY_UNKNOWN_CPU', `this system has no CPUs ${cpus}`);
-  });
-  const description: Description = { seats: plan.seats.map(({ cpus, group, node }) => ({ cpus: String(cpus), group, node })) };
-  const number = native.addPlan(words, JSON.stringify(description));
+  const number = registerSeats(plan.seats);
   registered.set(plan, number);
   const warning = overQuota(plan);
   if (warning !== undefined) process.emitWarning(warning, { code: 'GROUPAFFINITY_QUOTA' });

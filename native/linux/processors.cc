@@ -170,6 +170,14 @@ class Start {
     static_cast<void>(read_allowed_by_kernel(files, root.fd(), cpus_));
   }
 
+  void note(std::span<const Word> words) {
+    const std::lock_guard guard(lock_);
+    cpus_ = {};
+    for (std::size_t bit = 0; bit < words.size() * kWordBits; ++bit)
+      if (((words[bit / kWordBits] >> (bit % kWordBits)) & 1) != 0) cpus_.add(static_cast<std::uint32_t>(bit));
+    judged_ = false;
+  }
+
   [[nodiscard]] CpuSet cpus() {
     const std::lock_guard guard(lock_);
     return cpus_;
@@ -513,6 +521,8 @@ class Reader {
 }  // namespace
 
 void note_start() noexcept { start().note(); }
+
+void note_start(std::span<const Word> words) { start().note(words); }
 
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};

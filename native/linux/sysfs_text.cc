@@ -247,8 +247,21 @@ ThreadStat parse_thread_stat(std::string_view stat) {
     found.nice = negative ? -static_cast<std::int64_t>(*value) : static_cast<std::int64_t>(*value);
   found.flags = parse_number(stat_field(stat, 9));
   found.started = parse_number(stat_field(stat, 22));
+  const auto user = parse_number(stat_field(stat, 14));
+  const auto system = parse_number(stat_field(stat, 15));
+  if (user && system) found.cpu_time = *user + *system;
   found.policy = parse_number(stat_field(stat, 41));
   return found;
+}
+
+std::vector<std::string> parse_strings(std::string_view text) {
+  std::vector<std::string> list;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\0'), text.size());
+    list.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return list;
 }
 
 std::optional<std::uint64_t> parse_signals(std::string_view text) {

@@ -48,10 +48,14 @@ struct ThreadStat {
   std::string_view name;
   std::optional<std::uint64_t> flags;  // the kernel's PF_...
   std::optional<std::int64_t> nice;
-  std::optional<std::uint64_t> policy;   // sched(7)
-  std::optional<std::uint64_t> started;  // clock ticks after boot
+  std::optional<std::uint64_t> policy;    // sched(7)
+  std::optional<std::uint64_t> started;   // clock ticks after boot
+  std::optional<std::uint64_t> cpu_time;  // clock ticks, the kernel's work for it included
 };
 [[nodiscard]] ThreadStat parse_thread_stat(std::string_view stat);
+
+// The texts of cmdline or environ, each ended by a NUL but the last, which may be cut.
+[[nodiscard]] std::vector<std::string> parse_strings(std::string_view text);
 
 // "0000000000000200": bit n is signal n + 1.
 [[nodiscard]] std::optional<std::uint64_t> parse_signals(std::string_view text);

@@ -176,8 +176,12 @@ bool read_state(const std::string& folder, std::uint64_t thread, ThreadState& st
   state.name = stat.name;
   state.last_cpu = parse_last_cpu(stat_text);
   static const long ticks_a_second = sysconf(_SC_CLK_TCK);
-  if (stat.started && ticks_a_second > 0)
-    state.started = *stat.started * 1000 / static_cast<std::uint64_t>(ticks_a_second);
+  const auto milliseconds = [](const std::optional<std::uint64_t>& ticks) -> std::optional<std::uint64_t> {
+    if (!ticks || ticks_a_second <= 0) return std::nullopt;
+    return *ticks * 1000 / static_cast<std::uint64_t>(ticks_a_second);
+  };
+  state.started = milliseconds(stat.started);
+  state.cpu_time = milliseconds(stat.cpu_time);
   if (stat.policy && is_real_time(static_cast<int>(*stat.policy)))
     state.nice = kRealTime;
   else if (stat.nice)

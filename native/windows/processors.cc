@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <mutex>
 #include <optional>
 
 #include "processor_records.h"
@@ -101,9 +102,24 @@ const Start& start() noexcept {
   return at_start;
 }
 
+// What it counts as started with instead; empty: nothing was said.
+std::mutex noted_lock;
+std::vector<Word>& noted() {
+  static std::vector<Word> words;
+  return words;
+}
+
+std::optional<Word> noted_with(std::uint32_t group) {
+  const std::lock_guard guard(noted_lock);
+  const Groups* const formed = groups();
+  if (noted().empty() || formed == nullptr) return std::nullopt;
+  return formed->gather(group, noted());
+}
+
 // The bits of a group that the process was started with. One that nobody confined was put into a group only because
 // it had to be in one, and its threads may go to any other; several groups it has from Windows 11 on, or by a job.
 Word started_with(std::uint32_t group) {
+  if (const auto mask = noted_with(group)) return *mask;
   const auto& [home, groups] = start();
   if (!home.whole) return home.group == group ? home.mask : 0;
   return groups.size() < 2 || std::ranges::find(groups, group) != groups.end() ? ~Word{0} : 0;
@@ -150,6 +166,11 @@ Word process_affinity(std::uint32_t group) {
 }
 
 void note_start() noexcept { static_cast<void>(start()); }
+
+void note_start(std::span<const Word> words) {
+  const std::lock_guard guard(noted_lock);
+  noted() = {words.begin(), words.end()};
+}
 
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};

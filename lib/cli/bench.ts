@@ -40,7 +40,6 @@ interface Options {
   readonly quick: boolean;
   readonly list: boolean;
   readonly before: BenchDocument | undefined;
-  readonly page: string | undefined;
   readonly texts: readonly string[];
 }
 
@@ -50,15 +49,6 @@ function readDocument(option: string, file: string): BenchDocument {
   } catch (error) {
     const said = error instanceof SyntaxError ? `${file}: ${error.message}` : (error as Error).message;
     throw new UsageError(`${option}: ${said}`, usage);
-  }
-}
-
-/** @throws {UsageError} for a file that can't be written; what is in it stays until there is something to write. */
-function checkWritable(option: string, file: string): void {
-  try {
-    closeSync(openSync(file, 'a'));
-  } catch (error) {
-    throw new UsageError(`${option}: ${(error as Error).message}`, usage);
   }
 }
 
@@ -74,7 +64,6 @@ function options(args: string[]): Options {
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         compare: { type: 'string' },
-        html: { type: 'string' },
       },
     });
   } catch (error) {

@@ -122,6 +122,8 @@ export interface Native {
   /** Says who the calling thread is, until its environment ends. */
   readonly introduce: (main: boolean, worker: number, name: string) => void;
   readonly inhabitants: () => Inhabitant[];
+  /** Whether a thread has introduced itself and has a system affinity in force (`systemInForce`). */
+  readonly hasSystemAffinity: (thread: number) => boolean;
   /** The threads of libuv's pool that have answered callPool. */
   readonly poolThreads: () => number[];
   /** Starts libuv's pool and meets its threads; blocks until enough answer, or its patience (ms) ends (native/pool.h). */
@@ -217,6 +219,7 @@ function absent(failure: AffinityError): Native {
     niceOf: fail,
     introduce: () => {},
     inhabitants: fail,
+    hasSystemAffinity: fail,
     poolThreads: fail,
     callPool: fail,
     setPriority: fail,
@@ -271,13 +274,15 @@ const setBytes = native.maskWords * 8;
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
 export const operands = new BigUint64Array(native.memory, 0, 5);
-/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
-export const operands32 = new Uint32Array(native.memory, 0, 10);
+/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError`, `systemInForce` index it. */
+export const operands32 = new Uint32Array(native.memory, 0, 12);
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
 export const previousGroup = 6;
 export const osError = 8;
+/** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
+export const systemInForce = 10;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
 export const wanted = new BigUint64Array(native.memory, sets, native.maskWords);

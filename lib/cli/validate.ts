@@ -9,7 +9,7 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { empty, exitStatus, UsageError } from './usage.ts';
+import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity validate [--json] [--junit FILE] [--moves N] [--hotplug] [--list] [CLAIM...]
 
@@ -62,7 +62,7 @@ function options(args: string[]): Options {
   for (const text of positionals)
     if (text === '' || select(claims, [text]).length === 0)
       throw new UsageError(`no claim begins with '${text}'; near it are ${near(claims, text).join(', ')} (--list tells all)`, usage);
-  if (values.junit !== undefined) empty('--junit', values.junit, usage);
+  if (values.junit !== undefined) checkWritable('--junit', values.junit, usage);
   return { ...values, junit: values.junit, moves, texts: positionals };
 }
 

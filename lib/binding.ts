@@ -420,7 +420,16 @@ export const loadError: AffinityError | undefined = loaded.failure;
 /** Where it was found; empty where it did not load. */
 export const addonFile: string = loaded.file;
 
-function operandsOf({ memory, maskWords }: Native) {
+interface Operands {
+  readonly operands: BigUint64Array;
+  readonly operands32: Uint32Array;
+  readonly wanted: BigUint64Array;
+  readonly previous: BigUint64Array;
+  readonly inForce: BigUint64Array;
+}
+
+/** The operands of an addon's environment, in the memory that it shares. */
+export function operandsOf({ memory, maskWords }: Native): Operands {
   const sets = 8 * 8;
   const setBytes = maskWords * 8;
   return {

@@ -55,7 +55,7 @@ for (const [name, source] of Object.entries(preloads)) {
 const page = 'lib/bench/page';
 const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
 const { version } = JSON.parse(read('node_modules/uplot/package.json'));
-const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/` };
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/`, report: '' };
 for (const [name, postBanner] of Object.entries(scripts)) {
   const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
   await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
@@ -82,7 +81,6 @@ function options(args: string[]): Options {
 function describe(machine: Topology): BenchMachine {
   return {
     ...thisMachine(),
-    cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
     topology: layoutOf(machine),

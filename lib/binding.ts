@@ -1,5 +1,6 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AffinityError } from './errors.ts';
 
@@ -123,16 +124,43 @@ const require = createRequire(import.meta.url);
 /** The folder that package.json lies in. */
 export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
+const prebuilds = join(packageRoot, 'prebuilds');
+
+/** What the package carries, as `linux-x64 (glibc, musl)`. */
+function prebuilt(): string[] {
+  if (!existsSync(prebuilds)) return [];
+  return readdirSync(prebuilds)
+    .sort()
+    .map((system) => {
+      const libcs = readdirSync(join(prebuilds, system)).flatMap((name) => /\.(glibc|musl)\.node$/.exec(name)?.[1] ?? []);
+      return libcs.length === 0 ? system : `${system} (${libcs.sort().join(', ')})`;
+    });
+}
+
+/** One line for any shell, run from any folder. */
+function buildCommand(): string {
+  const nodedir = dirname(dirname(process.execPath));
+  // Headers that lie beside the binary need no download.
+  const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? ` --nodedir "${nodedir}"` : '';
+  const nodeGyp = join(packageRoot, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  return [
+    `npm install --prefix "${packageRoot}" --no-save --no-package-lock --save-prod --omit=dev --ignore-scripts node-addon-api@8 node-gyp@12`,
+    `node "${nodeGyp}" rebuild --directory "${packageRoot}"${headers}`,
+  ].join(' && ');
+}
+
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const carried = prebuilt();
   return new AffinityError(
     'ERR_AFFINITY_NO_BINARY',
     [
       'groupaffinity: its native addon did not load.',
       `Found:  ${found}`,
       `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
-      `To do:  build it from source: npm install --no-save node-addon-api && npx node-gyp rebuild --directory "${packageRoot}"`,
-      '        (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
+      `Here:   prebuilt ones for ${carried.length === 0 ? 'no system' : carried.join(', ')}`,
+      'To do:  build it from source (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3):',
+      `        ${buildCommand()}`,
     ].join('\n'),
     { cause },
   );
@@ -193,10 +221,28 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
+/** The addon by node-gyp-build's rules: one built here, or else the prebuilt one for this system. */
+function findAddon(): unknown {
+  const find = require('node-gyp-build') as (root: string) => unknown;
+  try {
+    return find(packageRoot);
+  } catch (cause) {
+    // It takes every Linux but Alpine for one with glibc. The other libc's file does not load: nothing wrong comes in.
+    for (const libc of ['musl', 'glibc']) {
+      const file = join(prebuilds, `${process.platform}-${process.arch}`, `groupaffinity.${libc}.node`);
+      try {
+        if (existsSync(file)) return require(file) as unknown;
+      } catch {
+        // What failed first says more.
+      }
+    }
+    throw cause;
+  }
+}
+
 function load(): { native: Native; failure: AffinityError | undefined } {
   try {
-    const find = require('node-gyp-build') as (root: string) => unknown;
-    const addon = find(packageRoot);
+    const addon = findAddon();
     if (!isAddon(addon)) throw new TypeError(`the .node file below ${packageRoot} is not groupaffinity's`);
     return { native: addon, failure: undefined };
   } catch (cause) {

@@ -74,34 +74,39 @@ napi_value number(napi_env env, std::int32_t value) noexcept {
   return result;
 }
 
-napi_value answer(napi_env env, Environment& here, const Result& result) noexcept {
-  if (result.outcome != Outcome::done) here.number(kOsError, result.os_error);
+// What a call answers when all went well is made before it: code that runs after a system call runs cold.
+template <typename Call>
+napi_value answer(napi_env env, napi_callback_info info, Call call) noexcept {
+  Environment& here = environment_of(env, info);
+  napi_value const done = number(env, static_cast<std::int32_t>(Outcome::done));
+  const Result result = call(here);
+  if (result.outcome == Outcome::done) return done;
+  here.number(kOsError, result.os_error);
   return number(env, static_cast<std::int32_t>(result.outcome));
 }
 
 napi_value read(napi_env env, napi_callback_info info) noexcept {
-  Environment& here = environment_of(env, info);
-  return answer(env, here, read_affinity(here.in_force, here.previous));
+  return answer(env, info, [](Environment& here) { return read_affinity(here.in_force, here.previous); });
 }
 
 napi_value exchange(napi_env env, napi_callback_info info) noexcept {
-  Environment& here = environment_of(env, info);
-  return answer(env, here, exchange_affinity(here.wanted, here.previous, here.in_force));
+  return answer(env, info,
+                [](Environment& here) { return exchange_affinity(here.wanted, here.previous, here.in_force); });
 }
 
 napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
-  Environment& here = environment_of(env, info);
-  const GroupMask wanted{here.number(kWantedGroup), here.words[kWantedMask]};
-  GroupMask slice;
-  const Result result = exchange_group_affinity(wanted, slice, here.previous);
-  here.words[kPreviousMask] = slice.mask;
-  here.number(kPreviousGroup, slice.group);
-  return answer(env, here, result);
+  return answer(env, info, [](Environment& here) {
+    GroupMask slice;
+    const Result result =
+        exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
+    here.words[kPreviousMask] = slice.mask;
+    here.number(kPreviousGroup, slice.group);
+    return result;
+  });
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
-  Environment& here = environment_of(env, info);
-  return answer(env, here, restore_affinity(here.wanted));
+  return answer(env, info, [](Environment& here) { return restore_affinity(here.wanted); });
 }
 
 napi_value current(napi_env env, napi_callback_info) noexcept {

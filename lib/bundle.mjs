@@ -1,7 +1,7 @@
 // Writes dist/: the library as one file behind its doors, and the commands. One file loads four times as fast as its
 // parts, and a worker's start waits for it.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 const packageRoot = dirname(import.meta.dirname);
@@ -24,17 +24,12 @@ const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.ma
 await bundle.write({
   dir: 'dist',
   format: 'esm',
-  sourcemap: true,
   chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
   codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ }] },
 });
 const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
-await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });
+await preload.write({ file: 'dist/preload.cjs', format: 'cjs' });
 
-// The package carries lib/: its maps need not hold it once more.
-for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {
-  if (!name.endsWith('.map')) continue;
-  const file = join(packageRoot, 'dist', name);
-  const { sourcesContent: _, ...map } = JSON.parse(readFileSync(file, 'utf8'));
-  writeFileSync(file, JSON.stringify(map));
-}
+// For `require`: Node loads the same modules, once, whoever asks first.
+for (const door of ['index', 'storport/index', 'storport/wdm', 'workers/index'])
+  writeFileSync(join(packageRoot, 'dist', `${door}.cjs`), `module.exports = require('./${basename(door)}.js');\n`);

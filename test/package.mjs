@@ -76,6 +76,9 @@ export function pack(checkout, folder) {
     (path) => !/^(dist|lib|native|prebuilds)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/.test(path),
   );
   if (strays.length > 0) throw new Error(`the package carries ${strays.join(', ')}`);
+  for (const path of paths.filter((path) => /^dist.*\.map$/.test(path)))
+    for (const source of JSON.parse(readFileSync(join(checkout, path), 'utf8')).sources)
+      if (!paths.includes(join(dirname(path), source))) throw new Error(`${path} leads to ${source}, which the package lacks`);
   const missing = ['linux-x64/groupaffinity.glibc.node', 'linux-x64/groupaffinity.musl.node', 'linux-arm64/groupaffinity.glibc.node']
     .concat('linux-arm64/groupaffinity.musl.node', 'win32-x64/groupaffinity.node')
     .filter((name) => !paths.includes(`prebuilds/${name}`));

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { doors, reachable } from '../lib/declarations.mjs';
 import { checkInstall, checkPrebuilt, checkSourceBuild, pack } from './package.mjs';
 
 const checkout = dirname(import.meta.dirname);
@@ -58,6 +59,7 @@ const steps = {
     sh(process.execPath, [join('native', 'build.mjs')]);
     sh(process.execPath, [join('lib', 'bundle.mjs')]);
     tool('tsc', ['-p', 'lib']);
+    sh(process.execPath, [join('lib', 'declarations.mjs')]);
   },
 
   format() {
@@ -71,6 +73,28 @@ const steps = {
 
   types() {
     tool('tsc', ['--noEmit', '-p', '.']);
+  },
+
+  // Against the declarations that the package carries, as its users see them.
+  'type tests'() {
+    if (!existsSync(join(checkout, 'dist', 'index.d.cts'))) steps.build();
+    tool('tsc', ['--noEmit', '-p', join('test', 'types')]);
+    const { exported } = reachable(doors());
+    for (const [door, names] of exported) {
+      const file = join('test', 'types', `${door.split('/')[1] ?? 'index'}.ts`);
+      const text = readFileSync(join(checkout, file), 'utf8');
+      const untested = names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text));
+      if (untested.length > 0) throw new Error(`${file} does not test ${untested.join(', ')}`);
+    }
+  },
+
+  publint() {
+    tool('publint', ['--strict']);
+  },
+
+  // Its profile node16 leaves out node10: that resolution knows no "exports", and TypeScript 7 no longer has it.
+  attw() {
+    tool('attw', ['--pack', '--profile', 'node16', '--no-emoji', '.']);
   },
 
   'build by cmake-js'() {

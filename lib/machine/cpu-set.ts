@@ -154,6 +154,7 @@ export class CpuSet implements Iterable<number> {
     });
   }
 
+  /** @internal */
   [inspect.custom](): string {
     return `CpuSet(${this.toString()})`;
   }

@@ -1,6 +1,6 @@
 // Writes dist/: the library as one file behind its doors, and the commands. One file loads four times as fast as its
 // parts, and a worker's start waits for it.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -16,6 +16,8 @@ const entries = [
   'validate/claims-worker',
   'validate/routine',
   'validate/keeper',
+  'bench/scenario',
+  'bench/work-worker',
   'cli/main',
   'cli/demo-worker',
 ];
@@ -24,11 +26,46 @@ const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.ma
 await bundle.write({
   dir: 'dist',
   format: 'esm',
-  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
-  codeSplitting: { groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads)\b/ }] },
+  chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
+  codeSplitting: {
+    groups: [
+      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ },
+      { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
+    ],
+  },
 });
-const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
-await preload.write({ file: 'dist/preload.cjs', format: 'cjs' });
+// Of binding.ts the preload calls loadFrom() alone: what an import of it does is left out.
+for (const name of ['preload', 'unseated']) {
+  const treeshake = { propertyReadSideEffects: false };
+  const alone = await rolldown({
+    ...options,
+    external: [...options.external, './unseated.cjs'],
+    input: `lib/workers/${name}.ts`,
+    treeshake,
+  });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs' });
+}
+
+// What --require names must be CommonJS.
+for (const [source, name] of [
+  ['preload.cts', 'run-preload'],
+  ['placing.ts', 'run-placing'],
+]) {
+  const alone = await rolldown({ ...options, input: `lib/run/${source}`, external: [...options.external, './run-placing.cjs'] });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs' });
+}
+
+// What runs in the browser, each script in one file that HTML takes in as text.
+const page = 'lib/bench/page';
+const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
+const { version } = JSON.parse(read('node_modules/uplot/package.json'));
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/` };
+for (const [name, postBanner] of Object.entries(scripts)) {
+  const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
+  await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });
+}
+const styles = ['node_modules/uplot/dist/uPlot.min.css', `${page}/browser/style.css`];
+writeFileSync(join(packageRoot, 'dist/bench/page/style.css'), styles.map(read).join('\n'));
 
 // For `require`: Node loads the same modules, once, whoever asks first.
 for (const door of ['index', 'storport/index', 'storport/wdm', 'workers/index'])

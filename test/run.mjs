@@ -72,7 +72,7 @@ const steps = {
   },
 
   types() {
-    tool('tsc', ['--noEmit', '-p', '.']);
+    for (const project of ['.', 'lib/bench/page/browser', 'test/browser']) tool('tsc', ['--noEmit', '-p', project]);
   },
 
   // Against the declarations that the package carries, as its users see them.

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -22,5 +23,14 @@ export function parse<T extends Options>(args: string[], options: T, usage: stri
     return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError((error as Error).message, usage);
+  }
+}
+
+/** Empties a file that an option names, before the work whose outcome is to go there. */
+export function empty(option: string, file: string, usage: string): void {
+  try {
+    writeFileSync(file, '');
+  } catch (error) {
+    throw new UsageError(`${option}: ${(error as Error).message}`, usage);
   }
 }

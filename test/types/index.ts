@@ -5,26 +5,42 @@ import {
   allowedCpus,
   CpuSet,
   currentCpu,
+  getThreadPriority,
   pin,
+  placeProcess,
+  setThreadAffinity,
+  setThreadPriority,
   support,
+  threads,
   topology,
   withAffinity,
   type AffinityErrorCode,
   type AffinityErrorDetails,
   type Cache,
+  type Certainty,
   type Core,
   type Cpus,
   type CurrentCpu,
   type GroupMask,
   type Kind,
+  type NiceOrRealtime,
   type NumaNode,
   type Package,
   type Pin,
+  type PlacedThread,
+  type PrioritizedThread,
   type ProcessorGroup,
+  type ProcessPlaces,
+  type RoleName,
   type Support,
+  type ThreadInfo,
+  type ThreadPriority,
+  type ThreadRole,
   type Topology,
   type Where,
+  type Who,
 } from 'groupaffinity';
+import type { Plan, SpreadOptions } from 'groupaffinity/workers';
 import { same, signature } from './same.ts';
 
 signature<typeof affinity, [], CpuSet>(true);
@@ -138,7 +154,8 @@ same<typeof can.error, AffinityError | undefined>(true);
 same<keyof Support, 'platform' | 'affinity' | 'spansGroups' | 'topology' | 'sysroot' | 'hardwareGroups' | 'error'>(true);
 
 const machine = topology();
-same<keyof Topology, 'platform' | 'cpus' | 'groups' | 'packages' | 'cores' | 'numaNodes' | 'caches' | 'kinds' | 'toJSON'>(true);
+same<keyof Topology, 'platform' | 'cpus' | 'groups' | 'packages' | 'cores' | 'numaNodes' | 'caches' | 'kinds' | 'quota' | 'toJSON'>(true);
+same<typeof machine.quota, number | null>(true);
 same<typeof machine.cpus, Cpus>(true);
 same<Cpus[keyof Cpus], CpuSet>(true);
 same<keyof Cpus, 'possible' | 'present' | 'online' | 'allowed' | 'isolated'>(true);
@@ -169,6 +186,58 @@ topology('/');
 // @ts-expect-error
 machine.groups.push(machine.groups[0]);
 
+// ---- every thread ----------------------------------------------------------------------------------------------------
+
+signature<typeof threads, [], ThreadInfo[]>(true);
+signature<typeof setThreadAffinity, [who: Who, where: Where], PlacedThread[]>(true);
+signature<typeof setThreadPriority, [who: Who, priority: ThreadPriority], PrioritizedThread[]>(true);
+signature<typeof getThreadPriority, [tid?: number], NiceOrRealtime>(true);
+signature<typeof placeProcess, [places: ProcessPlaces], PlacedThread[]>(true);
+same<ThreadRole, 'main' | 'worker' | 'libuv' | 'v8' | 'inspector' | 'other'>(true);
+same<RoleName, ThreadRole | 'workers'>(true);
+same<Certainty, 'known' | 'named' | 'inferred' | 'unsure'>(true);
+same<NiceOrRealtime, number | 'realtime'>(true);
+same<ThreadPriority, number | 'idle' | 'low' | 'normal' | 'high' | 'realtime'>(true);
+same<Who, number | RoleName | Pick<ThreadInfo, 'tid'> | Iterable<number | Pick<ThreadInfo, 'tid'>>>(true);
+setThreadAffinity('libuv', 'numa:0');
+setThreadAffinity(
+  threads().filter(({ role }) => role === 'v8'),
+  [2, 3],
+);
+setThreadAffinity(new Set([1, 2]), CpuSet.of([0]));
+const [placed] = setThreadAffinity({ tid: 1 }, '0');
+if (placed) {
+  same<[typeof placed.before, typeof placed.after, typeof placed.dropped], [CpuSet, CpuSet, CpuSet]>(true);
+  same<typeof placed.pending, boolean>(true);
+  same<Pick<typeof placed, 'tid' | 'role'>, { readonly tid: number; readonly role: ThreadRole }>(true);
+}
+const [prioritized] = setThreadPriority('workers', 'low');
+if (prioritized) same<[typeof prioritized.before, typeof prioritized.after], [NiceOrRealtime, NiceOrRealtime]>(true);
+// @ts-expect-error there is no such role
+setThreadAffinity('pool', '0');
+// @ts-expect-error a thread has a number
+setThreadAffinity(1n, '0');
+// @ts-expect-error CPUs of what?
+setThreadAffinity('libuv');
+// @ts-expect-error a mask is no number
+setThreadAffinity('libuv', 3);
+// @ts-expect-error there is no such priority
+setThreadPriority('libuv', 'lowest');
+// @ts-expect-error one thread
+getThreadPriority('libuv');
+// @ts-expect-error all of them
+threads('libuv');
+
+same<ProcessPlaces['workers'], Where | Plan | SpreadOptions | undefined>(true);
+same<ProcessPlaces[Exclude<keyof ProcessPlaces, 'workers'>], Where | undefined>(true);
+placeProcess({ main: '0', workers: { by: 'core', within: '2-7' }, libuv: [1], v8: '1' });
+// @ts-expect-error there is no such role
+placeProcess({ pool: '0' });
+// @ts-expect-error a plan is for workers
+placeProcess({ libuv: { by: 'core' } });
+// @ts-expect-error
+placeProcess();
+
 // ---- errors ----------------------------------------------------------------------------------------------------------
 
 try {
@@ -179,6 +248,7 @@ try {
     same<typeof error.status, number>(true);
     same<typeof error.errno, number | undefined>(true);
     same<typeof error.win32, number | undefined>(true);
+    same<typeof error.tid, number | undefined>(true);
     if (error.code === 'ERR_AFFINITY_NOT_ALLOWED') throw new AffinityError('ERR_AFFINITY_REFUSED', text, { errno: 1, cause: error });
     // @ts-expect-error there is no such code
     if (error.code === 'ERR_AFFINITY_BUSY') throw error;
@@ -186,6 +256,6 @@ try {
     error.code = 'ERR_AFFINITY_EMPTY';
   }
 }
-same<AffinityErrorDetails, { errno?: number; win32?: number; cause?: unknown }>(true);
+same<AffinityErrorDetails, { errno?: number; win32?: number; tid?: number; cause?: unknown }>(true);
 // @ts-expect-error
 new AffinityError('EINVAL', text);

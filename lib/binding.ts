@@ -257,16 +257,44 @@ export interface Native {
 /** The folder that package.json lies in. */
 export const packageRoot: string = /* @__PURE__ */ dirname(import.meta.dirname);
 
+/** What the package carries, as `linux-x64 (glibc, musl)`. */
+function prebuilt(): string[] {
+  const { existsSync, readdirSync } = process.getBuiltinModule('node:fs');
+  const folder = join(packageRoot, 'prebuilds');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((system) => {
+      const libcs = readdirSync(join(folder, system)).flatMap((name) => /\.(glibc|musl)\.node$/.exec(name)?.[1] ?? []);
+      return libcs.length === 0 ? system : `${system} (${libcs.sort().join(', ')})`;
+    });
+}
+
+/** One line for any shell, run from any folder. */
+function buildCommand(): string {
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  const nodedir = dirname(dirname(process.execPath));
+  // Headers that lie beside the binary need no download.
+  const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? ` --nodedir "${nodedir}"` : '';
+  const nodeGyp = join(packageRoot, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  return [
+    `npm install --prefix "${packageRoot}" --no-save --no-package-lock --save-prod --omit=dev --ignore-scripts node-addon-api@8 node-gyp@12`,
+    `node "${nodeGyp}" rebuild --directory "${packageRoot}"${headers}`,
+  ].join(' && ');
+}
+
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const carried = prebuilt();
   return new AffinityError(
     'ERR_AFFINITY_NO_BINARY',
     [
       'groupaffinity: its native addon did not load.',
       `Found:  ${found}`,
       `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
-      `To do:  build it from source: npm install --no-save node-addon-api && npx node-gyp rebuild --directory "${packageRoot}"`,
-      '        (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
+      `Here:   prebuilt ones for ${carried.length === 0 ? 'no system' : carried.join(', ')}`,
+      'To do:  build it from source (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3):',
+      `        ${buildCommand()}`,
     ].join('\n'),
     { cause },
   );

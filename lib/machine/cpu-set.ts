@@ -156,6 +156,7 @@ export class CpuSet implements Iterable<number> {
     });
   }
 
+  /** @internal */
   [inspected](): string {
     return `CpuSet(${this.toString()})`;
   }

@@ -67,9 +67,18 @@ bool is_ours(std::uint64_t thread) {
 // How the kernel is asked about a thread of this process: about the calling one as 0, because sandboxes allow no other.
 pid_t id_of(std::uint64_t thread) { return thread == current_thread() ? 0 : static_cast<pid_t>(thread); }
 
+// By their numbers: musl has these calls, and they fail.
+int get_scheduler(pid_t thread) noexcept { return static_cast<int>(syscall(SYS_sched_getscheduler, thread)); }
+int get_parameter(pid_t thread, sched_param& parameter) noexcept {
+  return static_cast<int>(syscall(SYS_sched_getparam, thread, &parameter));
+}
+int set_scheduler(pid_t thread, int policy, const sched_param& parameter) noexcept {
+  return static_cast<int>(syscall(SYS_sched_setscheduler, thread, policy, &parameter));
+}
+
 // The policy without the flag that children do not inherit it.
 int policy_of(pid_t thread) noexcept {
-  const int policy = sched_getscheduler(thread);
+  const int policy = get_scheduler(thread);
   return policy < 0 ? policy : policy & ~SCHED_RESET_ON_FORK;
 }
 
@@ -87,17 +96,17 @@ bool is_real_time(int policy) noexcept {
 Result schedule(pid_t id, int real_time, int nice) noexcept {
   const int policy = policy_of(id);
   sched_param before{};
-  if (policy < 0 || sched_getparam(id, &before) != 0) return from_errno();
+  if (policy < 0 || get_parameter(id, before) != 0) return from_errno();
   if (real_time > 0) {
     const sched_param wanted{.sched_priority = real_time};
-    return sched_setscheduler(id, SCHED_RR, &wanted) == 0 ? Result{} : from_errno();
+    return set_scheduler(id, SCHED_RR, wanted) == 0 ? Result{} : from_errno();
   }
   const bool was_other = policy != SCHED_OTHER;
   const sched_param dynamic{};
-  if (was_other && sched_setscheduler(id, SCHED_OTHER, &dynamic) != 0) return from_errno();
+  if (was_other && set_scheduler(id, SCHED_OTHER, dynamic) != 0) return from_errno();
   if (setpriority(PRIO_PROCESS, static_cast<id_t>(id), nice) == 0) return {};
   const Result result = from_errno();
-  if (was_other) static_cast<void>(sched_setscheduler(id, policy, &before));
+  if (was_other) static_cast<void>(set_scheduler(id, policy, before));
   return result;
 }
 
@@ -214,7 +223,7 @@ Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
   if (policy < 0) return from_errno();
   if (policy == SCHED_RR || policy == SCHED_FIFO) {
     sched_param parameter{};
-    if (sched_getparam(id, &parameter) != 0) return from_errno();
+    if (get_parameter(id, parameter) != 0) return from_errno();
     level = std::min(kRealTimeLevel - 1 + parameter.sched_priority, kHighestLevel);
     return {};
   }

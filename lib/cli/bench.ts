@@ -12,7 +12,7 @@ import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { topology, type Topology } from '../machine/topology.ts';
 import { comparison, tables, wrapped } from './bench-tables.ts';
-import { picture } from './picture.ts';
+import { picture } from '../machine/picture.ts';
 import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';

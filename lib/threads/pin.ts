@@ -35,6 +35,7 @@ export class Pin implements Disposable {
   #before: Exact;
   #below: Pin | undefined;
   #active = true;
+  #atEnd: (() => void)[] | undefined;
 
   private constructor(set: CpuSet) {
     const { cpus, dropped, before } = confine(set);
@@ -66,6 +67,13 @@ export class Pin implements Disposable {
       }
     }
     pin.#active = false;
+    pin.#atEnd?.forEach((run) => run());
+  }
+
+  /** @internal Runs when the pin has ended. False where it has. */
+  static atEnd(pin: Pin, run: () => void): boolean {
+    if (pin.#active) (pin.#atEnd ??= []).push(run);
+    return pin.#active;
   }
 
   [Symbol.dispose](): void {

@@ -14,7 +14,7 @@ const floors = [
   ['threads'],
   ['storport'],
   ['workers'],
-  ['validate', 'bench'],
+  ['validate', 'bench', 'run'],
   ['report'],
   ['cli'],
 ];

@@ -160,6 +160,8 @@ export interface Native {
   /** Says who the calling thread is, until its environment ends. */
   readonly introduce: (main: boolean, worker: number, name: string) => void;
   readonly inhabitants: () => Inhabitant[];
+  /** Whether a thread has introduced itself and has a system affinity in force (`systemInForce`). */
+  readonly hasSystemAffinity: (thread: number) => boolean;
   /** The threads of libuv's pool that have answered callPool. */
   readonly poolThreads: () => number[];
   /** Starts libuv's pool and meets its threads; blocks until enough answer, or its patience (ms) ends (native/pool.h). */
@@ -337,6 +339,7 @@ function absent(failure: AffinityError): Native {
     niceOf: fail,
     introduce: () => {},
     inhabitants: fail,
+    hasSystemAffinity: fail,
     poolThreads: fail,
     callPool: fail,
     setPriority: fail,
@@ -445,12 +448,21 @@ export const loadError: AffinityError | undefined = loaded.failure;
 /** Where it was found; empty where it did not load. */
 export const addonFile: string = loaded.file;
 
-function operandsOf({ memory, maskWords }: Native) {
+interface Operands {
+  readonly operands: BigUint64Array;
+  readonly operands32: Uint32Array;
+  readonly wanted: BigUint64Array;
+  readonly previous: BigUint64Array;
+  readonly inForce: BigUint64Array;
+}
+
+/** The operands of an addon's environment, in the memory that it shares. */
+export function operandsOf({ memory, maskWords }: Native): Operands {
   const sets = 8 * 8;
   const setBytes = maskWords * 8;
   return {
     operands: new BigUint64Array(memory, 0, 5),
-    operands32: new Uint32Array(memory, 0, 10),
+    operands32: new Uint32Array(memory, 0, 12),
     wanted: new BigUint64Array(memory, sets, maskWords),
     previous: new BigUint64Array(memory, sets + setBytes, maskWords),
     inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
@@ -461,13 +473,15 @@ const shared = /* @__PURE__ */ operandsOf(native);
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
 export const operands: BigUint64Array = shared.operands;
-/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
+/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError`, `systemInForce` index it. */
 export const operands32: Uint32Array = shared.operands32;
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
 export const previousGroup = 6;
 export const osError = 8;
+/** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
+export const systemInForce = 10;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
 export const wanted: BigUint64Array = shared.wanted;

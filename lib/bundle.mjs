@@ -34,24 +34,19 @@ await bundle.write({
     ],
   },
 });
-// Of binding.ts the preload calls loadFrom() alone: what an import of it does is left out.
-for (const name of ['preload', 'unseated']) {
+// What runs before a worker's own code, or a process's, is CommonJS. Of binding.ts workers call loadFrom() alone: what an
+// import of it does is left out.
+const preloads = {
+  preload: 'workers/preload.ts',
+  unseated: 'workers/unseated.ts',
+  'run-preload': 'run/preload.cts',
+  'run-worker': 'run/worker.ts',
+  'run-placing': 'run/placing.ts',
+};
+const others = [...options.external, ...Object.keys(preloads).map((name) => `./${name}.cjs`)];
+for (const [name, source] of Object.entries(preloads)) {
   const treeshake = { propertyReadSideEffects: false };
-  const alone = await rolldown({
-    ...options,
-    external: [...options.external, './unseated.cjs'],
-    input: `lib/workers/${name}.ts`,
-    treeshake,
-  });
-  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs' });
-}
-
-// What --require names must be CommonJS.
-for (const [source, name] of [
-  ['preload.cts', 'run-preload'],
-  ['placing.ts', 'run-placing'],
-]) {
-  const alone = await rolldown({ ...options, input: `lib/run/${source}`, external: [...options.external, './run-placing.cjs'] });
+  const alone = await rolldown({ ...options, external: others, input: `lib/${source}`, treeshake });
   await alone.write({ file: `dist/${name}.cjs`, format: 'cjs' });
 }
 
@@ -59,7 +54,7 @@ for (const [source, name] of [
 const page = 'lib/bench/page';
 const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
 const { version } = JSON.parse(read('node_modules/uplot/package.json'));
-const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/` };
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/`, report: '' };
 for (const [name, postBanner] of Object.entries(scripts)) {
   const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
   await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });

@@ -47,10 +47,11 @@ const { EACCES, EPERM } = constants.errno;
 function needed(nice: number, osError: number): string {
   const { platform } = native.support();
   if (platform === 'windows') return nice === realTime ? ': it needs a process of the real-time class' : '';
-  if (osError !== EACCES && osError !== EPERM) return '';
+  if (osError === EACCES) return `: it needs CAP_SYS_NICE, or RLIMIT_NICE (ulimit -e) of at least ${20 - nice}`;
+  if (osError !== EPERM) return '';
   return nice === realTime
-    ? ': it needs CAP_SYS_NICE or RLIMIT_RTPRIO (ulimit -r)'
-    : `: it needs CAP_SYS_NICE, or RLIMIT_NICE (ulimit -e) of at least ${20 - nice}`;
+    ? ': it needs CAP_SYS_NICE or RLIMIT_RTPRIO (ulimit -r), and a cgroup that has real-time bandwidth'
+    : ': this thread may not change the other (EPERM); sandboxes such as seccomp filters forbid it';
 }
 
 function change(thread: Listed, nice: number): number {

@@ -64,6 +64,9 @@ bool is_ours(std::uint64_t thread) {
   return errno == EPERM && access((task_folder(0) + std::to_string(thread)).c_str(), F_OK) == 0;
 }
 
+// How the kernel is asked about a thread of this process: about the calling one as 0, because sandboxes allow no other.
+pid_t id_of(std::uint64_t thread) { return thread == current_thread() ? 0 : static_cast<pid_t>(thread); }
+
 // By their numbers: musl has these calls, and they fail.
 int get_scheduler(pid_t thread) noexcept { return static_cast<int>(syscall(SYS_sched_getscheduler, thread)); }
 int get_parameter(pid_t thread, sched_param& parameter) noexcept {
@@ -128,17 +131,28 @@ std::vector<Word> running_part(ConstWords wanted) {
   return part;
 }
 
-// What brings a thread's set back bit for bit: its offline CPUs are shown by /proc only, and a thread that has all of
-// its cpuset follows it only with a set of everything.
-Result exact_set(std::uint64_t thread, Words exact) {
-  if (const int error = get(static_cast<pid_t>(thread), exact); error != 0) return failure(error);
+// The CPUs that /proc says a thread may use; empty where it can't be read.
+CpuSet cpus_allowed(std::uint64_t thread) {
   std::array<char, 32768> buffer;
   CpuSet allowed;
-  if (const auto field =
-          status_field(file_text(task_folder(0) + std::to_string(thread) + "/status", buffer), "Cpus_allowed");
-      field && parse_cpumask(*field, allowed))
+  const std::string_view status = file_text(task_folder(0) + std::to_string(thread) + "/status", buffer);
+  if (const auto field = status_field(status, "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, allowed));
+  return allowed;
+}
+
+// What brings a thread's set back bit for bit: its offline CPUs are shown by /proc only, and a thread that has all of
+// its cpuset follows it only with a set of everything. Where the cpuset changes meanwhile both are read again.
+Result exact_set(std::uint64_t thread, Words exact) {
+  for (int round = 0; round < 8; ++round) {
+    if (const int error = get(static_cast<pid_t>(thread), exact); error != 0) return failure(error);
+    const CpuSet allowed = cpus_allowed(thread);
     for (std::size_t i = 0; i < exact.size() && i < allowed.words().size(); ++i) exact[i] |= allowed.words()[i];
-  if (holds_own_cpuset(exact)) std::ranges::fill(exact, ~Word{0});
+    if (holds_own_cpuset(exact)) {
+      std::ranges::fill(exact, ~Word{0});
+      break;
+    }
+    if (cpus_allowed(thread) == allowed) break;
+  }
   return {};
 }
 
@@ -204,7 +218,7 @@ bool read_state(const std::string& folder, std::uint64_t thread, ThreadState& st
 
 Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  const auto id = static_cast<pid_t>(thread);
+  const pid_t id = id_of(thread);
   const int policy = policy_of(id);
   if (policy < 0) return from_errno();
   if (policy == SCHED_RR || policy == SCHED_FIFO) {
@@ -223,12 +237,12 @@ Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
 // Real-time levels are SCHED_RR from its lowest priority up.
 Result set_priority(std::uint64_t thread, std::int32_t level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  return schedule(static_cast<pid_t>(thread), std::max(0, level - kRealTimeLevel + 1), nice_of(level));
+  return schedule(id_of(thread), std::max(0, level - kRealTimeLevel + 1), nice_of(level));
 }
 
 Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  const auto id = static_cast<pid_t>(thread);
+  const pid_t id = id_of(thread);
   const int policy = policy_of(id);
   if (policy < 0) return from_errno();
   if (is_real_time(policy)) {
@@ -244,7 +258,7 @@ Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept {
 
 Result set_nice(std::uint64_t thread, std::int32_t nice) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  return schedule(static_cast<pid_t>(thread), nice == kRealTime ? 1 : 0, nice);
+  return schedule(id_of(thread), nice == kRealTime ? 1 : 0, nice);
 }
 
 std::uint64_t current_thread() noexcept { return static_cast<std::uint64_t>(syscall(SYS_gettid)); }

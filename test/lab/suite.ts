@@ -40,7 +40,7 @@ export interface SuiteOptions {
 export async function runSuite(
   found: Found,
   node: Node,
-  { moves = 1000, agents = ['doors', 'vectors', 'placement'] }: SuiteOptions = {},
+  { moves = 1000, agents = ['doors', 'vectors', 'placement', 'threads'] }: SuiteOptions = {},
 ): Promise<void> {
   const command = join('dist', 'cli', 'main.js');
   await found.check('topology --json', async () => {

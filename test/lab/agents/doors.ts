@@ -7,7 +7,22 @@ const found = new Found();
 
 /** A door, and a few of the names behind it. */
 const doors = {
-  groupaffinity: ['affinity', 'allowedCpus', 'currentCpu', 'pin', 'support', 'topology', 'withAffinity', 'CpuSet', 'AffinityError'],
+  groupaffinity: [
+    'affinity',
+    'allowedCpus',
+    'currentCpu',
+    'pin',
+    'support',
+    'topology',
+    'withAffinity',
+    'CpuSet',
+    'AffinityError',
+    'threads',
+    'setThreadAffinity',
+    'placeProcess',
+    'setThreadPriority',
+    'getThreadPriority',
+  ],
   'groupaffinity/storport': ['StorPortSetSystemGroupAffinityThread', 'STOR_GROUP_AFFINITY', 'STOR_STATUS_SUCCESS'],
   'groupaffinity/wdm': ['KeSetSystemGroupAffinityThread', 'KeRaiseIrql', 'GROUP_AFFINITY'],
   'groupaffinity/workers': ['spread', 'workerOptions', 'seat', 'sitters'],

@@ -46,6 +46,17 @@ function options(args: string[]): Options {
   return { json: values.json, page: values.html, folder };
 }
 
+/** The report as a terminal may show it: names and texts come from files that anybody may have written. */
+function harmless(report: FleetReport): FleetReport {
+  const most = 500;
+  return JSON.parse(JSON.stringify(report), (_, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    // oxlint-disable-next-line no-control-regex
+    const plain = value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+    return plain.length > most ? `${plain.slice(0, most)}…` : plain;
+  }) as FleetReport;
+}
+
 /** As many names as a line holds. */
 function some(names: readonly string[]): string {
   const most = 6;
@@ -58,8 +69,8 @@ function troubles(title: string, all: readonly Failure[], width: number): string
   if (all.length === 0) return [];
   const lines = all.flatMap(({ id, sentence, machines }) => [
     wrapped(`${id}${sentence === '' ? '' : `  ${sentence}`}`, width, 4),
-    wrapped(`    on ${some(machines.map(({ name }) => name))}`, width, 6),
-    wrapped(`    ${machines[0]?.said}`, width, 6),
+    `    ${wrapped(`on ${some(machines.map(({ name }) => name))}`, width - 4, 6)}`,
+    `    ${wrapped(machines[0]?.said ?? '', width - 4, 6)}`,
   ]);
   return [`${title}\n\n${lines.join('\n')}`];
 }
@@ -127,7 +138,7 @@ export async function run(args: string[]): Promise<number> {
   }
   const report = fleet.report();
   if (json) console.log(JSON.stringify(report, null, 2));
-  else console.log(text(report, Math.min(process.stdout.columns || 100, 140)));
+  else console.log(text(harmless(report), Math.min(process.stdout.columns || 100, 140)));
   if (page !== undefined) writeFileSync(page, html(report));
   return report.failures.length > 0 || report.broken.length > 0 || report.machines.length === 0 ? exitStatus.failed : exitStatus.good;
 }

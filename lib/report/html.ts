@@ -2,6 +2,7 @@ import { figure, percent, range, rate, ratio, time } from '../bench/quantities.t
 import { counted } from '../bench/page/figures.ts';
 import { Markup, markup } from '../bench/page/markup.ts';
 import { page, section } from '../bench/page/shell.ts';
+import { outlying } from './outliers.ts';
 import { summarize } from './summary.ts';
 import type { Failure, FleetReport, Layout, Machine, Outlier, Spread, Unread } from './result.ts';
 
@@ -45,15 +46,18 @@ ${outliers.length > most && markup`<p class="note">and ${counted(outliers.length
 }
 
 /** Each machine a line, from the least value to the greatest. */
-function rug({ values, median }: Spread): Markup {
+function rug(spread: Spread): Markup {
+  const { values, median } = spread;
   const [low, high] = [values[0] ?? 0, values.at(-1) ?? 0];
   const at = (value: number): number => (high === low ? 500 : 5 + ((value - low) / (high - low)) * 990);
-  const ticks = [...new Set(values.map((value) => at(value).toFixed(1)))].map((x) => `M${x} 5v14`).join('');
-  return markup`<svg class="rug" viewBox="0 0 1000 24" preserveAspectRatio="none" height="24" aria-hidden="true"><path class="ticks" d="${ticks}"/><path class="middle" d="M${at(median).toFixed(1)} 0v24"/></svg>`;
+  const lines = (some: readonly number[]): string =>
+    [...new Set(some.map((value) => at(value).toFixed(1)))].map((x) => `M${x} 5v14`).join('');
+  const isFar = (value: number): boolean => outlying(value, spread, values.length) !== undefined;
+  return markup`<svg class="rug" viewBox="0 0 1000 24" preserveAspectRatio="none" height="24" aria-hidden="true"><path class="ticks" d="${lines(values.filter((value) => !isFar(value)))}"/><path class="far" d="${lines(values.filter(isFar))}"/><path class="middle" d="M${at(median).toFixed(1)} 0v24"/></svg>`;
 }
 
-function layoutPart({ name, machines, spreads }: Layout): Markup {
-  return markup`<h3>${name} <span class="unit">${counted(machines, 'machine')}</span></h3>
+function layoutPart({ name, machines, spreads }: Layout, at: number): Markup {
+  return markup`<h3>${at + 1}: ${name} <span class="unit">${counted(machines, 'machine')}</span></h3>
 ${
   spreads.length > 0 &&
   markup`<div class="wide"><table class="spreads">

@@ -265,7 +265,7 @@ function chosen({ within, exclude = [] }: SpreadOptions, machine: Topology, gran
  * @example
  * const plan = spread({ by: 'core', prefer: 'performance' });
  * console.log(`${plan}`); // the machine, with the number of its seat under each CPU
- * const worker = new Worker(file, workerOptions(plan));
+ * const worker = new Worker('./job.js', workerOptions(plan));
  * @throws {TypeError | RangeError} an option has the wrong type or range.
  * @throws {AffinityError} `within` or `exclude` names what does not exist; `ERR_AFFINITY_EMPTY`: no unit has a CPU that
  *   may be used.

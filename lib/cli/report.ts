@@ -78,18 +78,20 @@ function troubles(title: string, all: readonly Failure[], width: number): string
 function text(report: FleetReport, width: number): string {
   const { machines, layouts, failures, broken, outliers, unread } = report;
   const most = 30;
+  const more = (all: readonly unknown[], what: string): string =>
+    all.length > most ? `\nand ${(all.length - most).toLocaleString('en')} ${what}` : '';
   const [head = '', ...sentences] = summarize(report);
   const parts = [head];
   if (layouts.length > 0)
     parts.push(
       `Layouts\n\n${table(
         ['layout', 'machines', 'with failed claims', 'with outliers', ''],
-        layouts.map(({ name, machines: many }, at) => {
+        layouts.slice(0, most).map(({ name, machines: many }, at) => {
           const mine = machines.filter(({ layout }) => layout === at);
           const failing = mine.filter(({ validate }) => (validate?.failed ?? 0) > 0).length;
           return [String(at + 1), many, failing, mine.filter(({ outliers }) => outliers > 0).length, name];
         }),
-      )}`,
+      )}${more(layouts, 'more')}`,
     );
   parts.push(...troubles('Claims that failed', failures, width), ...troubles('Scenarios that broke', broken, width));
   if (outliers.length > 0) {
@@ -106,15 +108,13 @@ function text(report: FleetReport, width: number): string {
         others === null ? '' : percent(others),
       ]);
     const heads = ['machine', 'scenario', 'there', 'median', 'times', 'deviations', 'is', 'other programs'];
-    const rest = outliers.length > most ? `\nand ${(outliers.length - most).toLocaleString('en')} less far away` : '';
     parts.push(
-      `Unlike the others of their layout\n\n${table(heads, rows, ['there', 'median', 'times', 'deviations', 'other programs'])}${rest}`,
+      `Unlike the others of their layout\n\n${table(heads, rows, ['there', 'median', 'times', 'deviations', 'other programs'])}${more(outliers, 'less far away')}`,
     );
   }
   if (unread.length > 0) {
     const lines = unread.slice(0, most).map(({ file, reason }) => wrapped(`${file}: ${reason}`, width, 4));
-    const rest = unread.length > most ? [`and ${(unread.length - most).toLocaleString('en')} more`] : [];
-    parts.push(`Files without a result\n\n${[...lines, ...rest].join('\n')}`);
+    parts.push(`Files without a result\n\n${lines.join('\n')}${more(unread, 'more')}`);
   }
   parts.push(sentences.map((sentence) => wrapped(sentence, width)).join('\n'));
   return parts.join('\n\n');
@@ -132,6 +132,7 @@ export async function run(args: string[]): Promise<number> {
       if (files % 50 === 0) line.tell(`${files.toLocaleString('en')} files read · ${read.file}`);
     }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     throw new UsageError(`${folder} can't be read: ${(error as Error).message}`, usage);
   } finally {
     line.clear();

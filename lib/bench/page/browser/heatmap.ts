@@ -17,7 +17,6 @@ interface Scale {
   readonly high: number;
   readonly isLog: boolean;
   /** Whether values lie beyond it. */
-  readonly below: boolean;
   readonly above: boolean;
   place(value: number): number;
   readonly ticks: readonly number[];
@@ -37,18 +36,21 @@ function metrics({ pairs: { p50, p99, min, low, high } }: PairsData): Metric[] {
   ];
 }
 
-/** From the least to the greatest value, without the outermost hundredths of many, and never so narrow that noise looks like structure. */
+/**
+ * From the least value, for nothing is fast by accident, to the greatest, of many without the last hundredth; never so
+ * narrow that noise looks like structure.
+ */
 function scaleOf({ values, isTime }: Metric): Scale {
   const sorted = values.toSorted((one, other) => one - other);
   const cut = sorted.length > 200 ? Math.floor(sorted.length / 100) : 0;
-  let [low, high] = [sorted[cut] ?? 0, sorted[sorted.length - 1 - cut] ?? 1];
+  let [low, high] = [sorted[0] ?? 0, sorted[sorted.length - 1 - cut] ?? 1];
   if (!isTime) [low, high] = [0, Math.max(high, 0.05)];
   else if (high < low * 1.1) [low, high] = [((low + high) / 2) * 0.95, ((low + high) / 2) * 1.05];
   if (high <= low) high = low + 1;
   const isLog = isTime && low > 0 && high > low * 2.5;
   const place = (value: number): number => (isLog ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
   const ticks = isLog ? multiplicativeTicks(low, high, 6) : additiveTicks(low, high, 5);
-  return { low, high, isLog, place, ticks, below: (sorted[0] ?? low) < low * 0.999, above: (sorted.at(-1) ?? high) > high * 1.001 };
+  return { low, high, isLog, place, ticks, above: (sorted.at(-1) ?? high) > high * 1.001 };
 }
 
 const sizes = { least: 2, most: 84, plot: 780, narrow: 380, band: 18, font: 11 } as const;
@@ -151,7 +153,7 @@ class Heatmap {
     const colours = ramp.map((triple) => `rgb(${triple.join(' ')})`);
     const texts = this.#metric.values.map((value) => this.#inCell(value));
     const font = this.#fontFor(context, texts, size - 4);
-    const [empty, hatch] = [colour('track'), colour('muted')];
+    const [empty, hatch] = [colour('empty'), colour('muted')];
     context.textAlign = 'center';
     context.textBaseline = 'middle';
     for (let row = 0; row < n; row += 1)
@@ -274,11 +276,11 @@ class Heatmap {
   /** The colours with what they stand for, and above them how many pairs have which. */
   #drawLegend(): HTMLCanvasElement {
     const { left, side } = this.#plan;
-    const { low, high, below, above, ticks } = this.#scale;
+    const { low, high, above, ticks } = this.#scale;
     const width = Math.min(Math.max(side, 200), 420, this.#figure.clientWidth - left - 12);
     const { canvas: made, context } = canvas(
       Math.min(left + Math.max(width, 330) + 12, this.#figure.clientWidth),
-      below || above ? 106 : 91,
+      above ? 106 : 91,
       this.#ratio,
     );
     const [x, y, bars] = [left, 40, 26];
@@ -316,11 +318,8 @@ class Heatmap {
     }
     context.textAlign = 'left';
     context.fillStyle = colour('muted');
-    const beyond = [below && `darkest: below ${this.#tell(low)}`, above && `lightest: above ${this.#tell(high)}`].filter(
-      (part) => part !== false,
-    );
     context.fillText(`${this.#metric.title}, ${this.#unit.name}`, x, y + 44);
-    context.fillText(beyond.join(' · '), x, y + 59);
+    if (above) context.fillText(`lightest: ${this.#tell(high)} and more`, x, y + 59);
     made.className = 'heat-legend';
     made.setAttribute('role', 'img');
     made.setAttribute('aria-label', `${this.#metric.title}: from dark, ${this.#tell(low)}, to light, ${this.#tell(high)}`);

@@ -371,6 +371,7 @@ function orderFor(shape: Shape): Order {
       node('placement', 300, 'agents/placement.mjs'),
       node('programs', 400, 'agents/programs.mjs', String(shape.programs), '20261123', ...(hotplug ? ['hotplug'] : [])),
       node('hotplug', 300, 'agents/hotplug.mjs'),
+      node('guard', 300, 'agents/guard.mjs'),
       node('validate', 500, 'dist/cli/main.js', 'validate', '--json', '--moves', '4', ...(hotplug ? ['--hotplug'] : [])),
     ],
   };
@@ -400,7 +401,7 @@ async function visit(shape: Shape, found: Found): Promise<void> {
   };
   const topology = documents('topology');
   if (topology !== undefined) checkTopology(shape, topology as TopologyDocument, hwlocView(step('hwloc').stdout), found);
-  for (const name of ['vectors', 'placement', 'programs', 'hotplug'])
+  for (const name of ['vectors', 'placement', 'programs', 'hotplug', 'guard'])
     for (const check of (documents(name) as Check[] | undefined) ?? []) found.checks.push(check);
   const validation = documents('validate');
   if (validation !== undefined) found.claims(validation as Validation);

@@ -28,12 +28,13 @@ namespace {
 
 using namespace groupaffinity;
 
-// Where each operand starts, in words. Groups and the error number are the first 32 bits of theirs.
+// Where each operand starts, in words. Groups, the error number and the mark are the first 32 bits of theirs.
 constexpr std::size_t kWantedMask = 0;
 constexpr std::size_t kWantedGroup = 1;
 constexpr std::size_t kPreviousMask = 2;
 constexpr std::size_t kPreviousGroup = 3;
 constexpr std::size_t kOsError = 4;
+constexpr std::size_t kSystemInForce = 5;
 constexpr std::size_t kSets = 8;
 
 struct Environment {
@@ -369,8 +370,11 @@ Napi::Value nice_of_thread(const Napi::CallbackInfo& info) {
 
 // introduce(main, worker, name): who the calling thread is.
 Napi::Value introduce(const Napi::CallbackInfo& info) {
-  move_in(info.Data(), {current_thread(), info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Number>().Uint32Value(),
-                        info[2].As<Napi::String>().Utf8Value()});
+  Environment& here = *static_cast<Environment*>(info.Data());
+  move_in(&here,
+          {current_thread(), info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Number>().Uint32Value(),
+           info[2].As<Napi::String>().Utf8Value()},
+          here.words[kSystemInForce]);
   return info.Env().Undefined();
 }
 
@@ -382,6 +386,11 @@ Napi::Value all_inhabitants(const Napi::CallbackInfo& info) {
     to.Set("worker", of.worker);
     to.Set("name", of.name);
   });
+}
+
+// hasSystemAffinity(thread): whether it has introduced itself and has one in force.
+Napi::Value thread_has_system_affinity(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), has_system_affinity(thread_from(info[0])));
 }
 
 // poolThreads(): the numbers of those threads of libuv's pool that ever answered a roll call.
@@ -925,6 +934,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("niceOf", nice_of_thread);
   named("introduce", introduce);
   named("inhabitants", all_inhabitants);
+  named("hasSystemAffinity", thread_has_system_affinity);
   named("poolThreads", known_pool_threads);
   named("callPool", call_pool);
   named("setPriority", set_priority_of);

@@ -111,7 +111,7 @@ function difference(before: ScenarioResult | undefined, after: ScenarioResult): 
   };
 }
 
-type Told = Exclude<keyof BenchMachine, 'topology'>;
+type Fact = Exclude<keyof BenchMachine, 'topology'>;
 
 const same = {
   platform: 'system',
@@ -121,12 +121,14 @@ const same = {
   allowed: 'allowed CPUs',
   groups: 'processor groups',
   hypervisor: 'under a hypervisor',
-} as const satisfies Partial<Record<Told, string>>;
+} as const satisfies Partial<Record<Fact, string>>;
 
-const may = { release: 'system version', node: 'Node', version: 'groupaffinity' } as const satisfies Partial<Record<Told, string>>;
+const may = { release: 'system version', node: 'Node', version: 'groupaffinity' } as const satisfies Partial<
+  Record<keyof BenchMachine, string>
+>;
 
-function unlike(before: BenchMachine, after: BenchMachine, keys: Partial<Record<Told, string>>): string[] {
-  return (Object.entries(keys) as [Told, string][])
+function unlike(before: BenchMachine, after: BenchMachine, keys: Partial<Record<Fact, string>>): string[] {
+  return (Object.entries(keys) as [Fact, string][])
     .filter(([key]) => before[key] !== after[key])
     .map(([key, name]) => `${name}: ${before[key]} before, ${after[key]} now`);
 }

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
@@ -18,7 +17,7 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { empty, exitStatus, UsageError } from './usage.ts';
+import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity bench [--json] [--html FILE] [--quick] [--compare FILE] [--list] [SCENARIO...]
 
@@ -36,7 +35,6 @@ After Ctrl-C what was measured is told.`;
 
 interface Options {
   readonly json: boolean;
-  readonly html: string | undefined;
   readonly quick: boolean;
   readonly list: boolean;
   readonly before: BenchDocument | undefined;
@@ -53,15 +51,6 @@ function readDocument(option: string, file: string): BenchDocument {
   }
 }
 
-/** @throws {UsageError} for a file that can't be written; what is in it stays until there is something to write. */
-function checkWritable(option: string, file: string): void {
-  try {
-    closeSync(openSync(file, 'a'));
-  } catch (error) {
-    throw new UsageError(`${option}: ${(error as Error).message}`, usage);
-  }
-}
-
 function options(args: string[]): Options {
   let parsed;
   try {
@@ -70,7 +59,6 @@ function options(args: string[]): Options {
       allowPositionals: true,
       options: {
         json: { type: 'boolean', default: false },
-        html: { type: 'string' },
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         compare: { type: 'string' },
@@ -86,14 +74,13 @@ function options(args: string[]): Options {
       throw new UsageError(`no scenario begins with '${text}'; near it are ${near(scenarios, text).join(', ')} (--list tells all)`, usage);
   // Before minutes are spent on measuring.
   const before = values.compare === undefined ? undefined : readDocument('--compare', values.compare);
-  if (values.html !== undefined) empty('--html', values.html, usage);
-  return { json: values.json, html: values.html, quick: values.quick, list: values.list, before, texts: positionals };
+  if (values.html !== undefined) checkWritable('--html', values.html, usage);
+  return { json: values.json, quick: values.quick, list: values.list, before, page: values.html, texts: positionals };
 }
 
 function describe(machine: Topology): BenchMachine {
   return {
     ...thisMachine(),
-    cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
     topology: layoutOf(machine),
@@ -107,7 +94,7 @@ function inWords({ id, pass, passes, part, secondsLeft }: Progress): string {
 }
 
 export async function run(args: string[]): Promise<number> {
-  const { json, html: file, quick, list, before, texts } = options(args);
+  const { json, quick, list, before, page, texts } = options(args);
   const selected = select(scenarios, texts);
   if (list) {
     const width = Math.max(...selected.map(({ id }) => id.length));
@@ -147,7 +134,7 @@ export async function run(args: string[]): Promise<number> {
   };
   if (json) console.log(JSON.stringify(document, null, 2));
   else show(document);
-  if (file !== undefined) writeFileSync(file, html(document));
+  if (page !== undefined) writeFileSync(page, html(document));
   return !complete || results.some(({ kind }) => kind === 'fail') ? exitStatus.failed : exitStatus.good;
 }
 

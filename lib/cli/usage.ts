@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -26,10 +26,10 @@ export function parse<T extends Options>(args: string[], options: T, usage: stri
   }
 }
 
-/** Empties a file that an option names, before the work whose outcome is to go there. */
-export function empty(option: string, file: string, usage: string): void {
+/** @throws {UsageError} for a file that can't be written. What is in it stays until there is something to write. */
+export function checkWritable(option: string, file: string, usage: string): void {
   try {
-    writeFileSync(file, '');
+    closeSync(openSync(file, 'a'));
   } catch (error) {
     throw new UsageError(`${option}: ${(error as Error).message}`, usage);
   }

@@ -3,7 +3,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { native, Outcome } from '../binding.ts';
-import { orderVariable, withPlacing, type Order } from './order.ts';
+import { orderVariable, withPlacing } from './environment.ts';
+import type { Order } from './order.ts';
 
 /** How a program ended; or why it didn't start: an errno's name. */
 export type Ending = { readonly status: number } | { readonly signal: NodeJS.Signals } | { readonly code: string };

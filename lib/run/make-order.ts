@@ -6,7 +6,8 @@ import { resolve } from '../machine/where.ts';
 import { foresee } from '../threads/own-thread.ts';
 import { planOn } from '../workers/plan.ts';
 import { parsePlan, type PlanText } from '../workers/plan-text.ts';
-import { preload, type Order, type SeatOrder } from './order.ts';
+import { preload } from './environment.ts';
+import type { Order, SeatOrder } from './order.ts';
 
 /** What a command line says, word for word. */
 export interface Wishes {

@@ -1,6 +1,5 @@
-/** What `groupaffinity run` tells the processes below it, and how it reaches them. */
-import { join } from 'node:path';
-import { packageRoot } from '../binding.ts';
+/** What `groupaffinity run` tells the processes below it. */
+import { orderVariable, preload } from './environment.ts';
 
 /** A seat as it travels: its CPUs in the kernel's list format, its processor group and NUMA node, null where several. */
 export type SeatOrder = readonly [cpus: string, group: number | null, node: number | null];
@@ -31,27 +30,6 @@ export interface Order {
   readonly shares?: readonly ShareOrder[];
   /** Where each process tells of its threads. */
   readonly report?: string;
-}
-
-/** Carries the order to every process below. */
-export const orderVariable = 'GROUPAFFINITY_RUN';
-
-export const preload: string = join(packageRoot, 'dist', 'run-preload.cjs');
-
-/** As NODE_OPTIONS takes a value: in quotation marks a backslash stands before what it is to mean itself. */
-const quoted = (path: string): string => (/[\s"\\]/.test(path) ? `"${path.replaceAll(/["\\]/g, '\\$&')}"` : path);
-
-/** What NODE_OPTIONS must have for a process or worker to be placed. */
-export const placingOptions: string = `--require ${quoted(preload)}`;
-
-/** NODE_OPTIONS with what places; what was there stays, and runs after it. */
-export function withPlacing(nodeOptions: string | undefined): string {
-  if (nodeOptions === undefined || nodeOptions.trim() === '') return placingOptions;
-  return isPlacing(nodeOptions) ? nodeOptions : `${placingOptions} ${nodeOptions}`;
-}
-
-export function isPlacing(nodeOptions: string | undefined): boolean {
-  return nodeOptions?.includes(placingOptions) === true;
 }
 
 /** The order to this process; undefined where there is none. */

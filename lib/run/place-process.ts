@@ -1,7 +1,9 @@
+import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
-import { loadError, native } from '../binding.ts';
+import { addonFile, loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
+import { confine, keepPrevious, readOwn } from '../threads/own-thread.ts';
 import { placeRoles, type RolePlaces } from '../threads/placing.ts';
 import { listed, meetPool } from '../threads/threads.ts';
 import { registerSeats } from '../workers/seat-table.ts';
@@ -9,8 +11,10 @@ import { lookAt, ownLook, tell } from './looks.ts';
 import { readOrder, type Order, type ShareOrder } from './order.ts';
 import { tellWorkers } from './process-state.ts';
 import { seatsOf, sitAmongAll, takeUsable } from './seating.ts';
-import { exactSet, settle, warn } from './thread.ts';
-import { reach, restoreEnvironment } from './reach.ts';
+import { settle, warn } from './settle.ts';
+import { reachForks } from './reach-forks.ts';
+import { reachWorkers } from './reach-workers.ts';
+import { restoreEnvironment } from './environment.ts';
 
 /** Does what may fail for this machine's reasons: the program goes on without it, and says so. */
 function attempt(what: string, call: () => void): void {
@@ -20,6 +24,13 @@ function attempt(what: string, call: () => void): void {
     if (!(error instanceof AffinityError)) throw error;
     warn(`${what}: ${error.message}`);
   }
+}
+
+/** The calling thread's set, as `native.restore` takes it. */
+function exactSet(): BigUint64Array {
+  readOwn();
+  const exact = keepPrevious();
+  return typeof exact === 'bigint' ? BigUint64Array.of(exact) : exact;
 }
 
 /** A process that its parent forked with a channel is a worker of it: of cluster, or of a pool. */
@@ -90,15 +101,19 @@ export function placeProcess(): void {
   // What the main thread starts would start where it is.
   if (sits || (main !== undefined && libuv === undefined)) meetPool();
   if (sits || main !== undefined || libuv !== undefined || share !== undefined) watchPoolSize();
-  const places: RolePlaces = { main: sits ? undefined : main, libuv, v8 };
-  if (Object.values(places).some((place) => place !== undefined)) attempt('the process is not placed', () => void placeRoles(places));
+  if (libuv !== undefined || v8 !== undefined) {
+    const places: RolePlaces = { main: sits ? undefined : main, libuv, v8 };
+    attempt('the process is not placed', () => void placeRoles(places));
+  } else if (main !== undefined && !sits) attempt('the main thread is not placed', () => void confine(main));
   if (sits) attempt('no seat is to be had', () => sitAmongAll(order));
 
   const seats = order.dealt === true ? undefined : order.shares === undefined ? order.workers : taken?.workers;
   const plan = seats === undefined ? undefined : registerSeats(seatsOf({ ...order, workers: seats }));
-  const state = { order, base, parallelism, ...(plan === undefined ? {} : { plan }) };
+  const state = { order, addon: addonFile, base, parallelism, ...(plan === undefined ? {} : { plan }) };
   tellWorkers(state);
-  reach(JSON.stringify(order));
-  settle(state);
+  reachWorkers();
+  reachForks(JSON.stringify(order));
+  settle(native, state);
+  syncBuiltinESMExports();
   if (order.report !== undefined) reportTo(order.report, taken === undefined ? null : (order.shares?.indexOf(taken) ?? null));
 }

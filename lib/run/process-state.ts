@@ -4,6 +4,8 @@ import type { Order } from './order.ts';
 
 export interface ProcessState {
   readonly order: Order;
+  /** The addon's file. */
+  readonly addon: string;
   /** The process's CPUs, for threads that have no other place: as the operating system takes them. */
   readonly base: BigUint64Array;
   /** The plan of its workers' seats, by its number. */

@@ -1,11 +1,10 @@
 /** One thread's way to a seat that all processes of a run share. */
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { native, Outcome } from '../binding.ts';
+import { native } from '../binding.ts';
 import { confine } from '../threads/own-thread.ts';
 import type { Description } from '../workers/seat-table.ts';
 import { seatKey, type Seated } from '../workers/taking.ts';
-import { refuse } from '../workers/unseated.ts';
 import type { Order } from './order.ts';
 import { takeShare, type Taken } from './shares.ts';
 
@@ -33,16 +32,6 @@ export function takeUsable(of: string, count: number, use: (at: number) => void)
       tried.add(taken.at);
     }
   }
-}
-
-/**
- * Sits the calling worker down on the seat of its process's plan that the fewest workers sit on.
- * @throws {AffinityError}
- */
-export function sitInProcess(plan: number): void {
-  const taken = native.takeSeat(plan);
-  if (taken.outcome > Outcome.trimmed) refuse(String(plan), native, taken);
-  else (globalThis as Seated)[seatKey] = { seat: taken.seat, sharers: taken.sharers, description: native.planDescription(plan) };
 }
 
 /** Sits the calling thread down on the seat that the fewest threads of all processes sit on. */

@@ -1,6 +1,5 @@
-import { inspect } from 'node:util';
 import { AffinityError, outOfRange, show, wrongType } from '../errors.ts';
-import { CpuSet } from '../machine/cpu-set.ts';
+import { CpuSet, inspected } from '../machine/cpu-set.ts';
 import { readCpus } from '../machine/group-table.ts';
 import { count as counted, picture, quotaText } from '../machine/picture.ts';
 import { topology, type Topology } from '../machine/topology.ts';
@@ -99,7 +98,7 @@ class MadePlan implements Plan {
     return [...lines, ...(warning === undefined ? [] : [warning])].join('\n');
   }
 
-  [inspect.custom](): string {
+  [inspected](): string {
     return this.toString();
   }
 }
@@ -265,7 +264,7 @@ function chosen({ within, exclude = [] }: SpreadOptions, machine: Topology, gran
  * @example
  * const plan = spread({ by: 'core', prefer: 'performance' });
  * console.log(`${plan}`); // the machine, with the number of its seat under each CPU
- * const worker = new Worker(file, workerOptions(plan));
+ * const worker = new Worker('./job.js', workerOptions(plan));
  * @throws {TypeError | RangeError} an option has the wrong type or range.
  * @throws {AffinityError} `within` or `exclude` names what does not exist; `ERR_AFFINITY_EMPTY`: no unit has a CPU that
  *   may be used.

@@ -113,9 +113,10 @@ const steps = {
       const program = `
         import * as ga from './dist/index.js';
         import * as storport from './dist/storport/index.js';
+        import { guard } from './dist/workers/index.js';
         const code = (call) => { try { call(); return 'none'; } catch (error) { return error.code; } };
         const s = new storport.STOR_GROUP_AFFINITY({ Mask: 1n }), p = new storport.STOR_GROUP_AFFINITY({ Mask: 5n, Group: 5 });
-        console.log(JSON.stringify([ga.support(), code(() => ga.pin('0')), code(() => ga.affinity()), code(() => ga.topology()), code(() => ga.currentCpu()), code(() => ga.allowedCpus()),
+        console.log(JSON.stringify([ga.support(), code(() => ga.pin('0')), code(() => ga.affinity()), code(() => ga.topology()), code(() => ga.currentCpu()), code(() => ga.allowedCpus()), code(() => guard({ by: 'cpu', seats: [{ seat: 0, cpus: ga.CpuSet.of([0]) }] })),
           storport.storStatusName(storport.StorPortSetSystemGroupAffinityThread({}, null, s, p)), Number(p.Mask), p.Group, storport.storStatusName(storport.StorPortRevertToUserGroupAffinityThread({}, null, p))]));`;
       writeFileSync(join(folder, 'program.mjs'), program);
       const [support, ...answers] = JSON.parse(sh(process.execPath, ['program.mjs'], { cwd: folder }));
@@ -123,7 +124,7 @@ const steps = {
       const no = 'ERR_AFFINITY_UNSUPPORTED';
       expectOutput(
         JSON.stringify(answers),
-        JSON.stringify([no, no, no, no, no, 'STOR_STATUS_NOT_IMPLEMENTED', 0, 0, 'STOR_STATUS_NOT_IMPLEMENTED']),
+        JSON.stringify([no, no, no, no, no, no, 'STOR_STATUS_NOT_IMPLEMENTED', 0, 0, 'STOR_STATUS_NOT_IMPLEMENTED']),
       );
       const command = spawnSync(process.execPath, ['dist/cli/main.js', 'topology'], { cwd: folder, encoding: 'utf8' });
       if (command.status !== 3) throw new Error(`groupaffinity topology: status ${command.status}, not 3: ${command.stderr}`);

@@ -47,8 +47,8 @@ export interface Plan {
   readonly by: Unit;
   readonly seats: readonly PlannedSeat[];
   /**
-   * `topology().quota` when the plan was made; left out where nobody looked. A plan with more seats than that keeps busy says so where it draws itself,
-   * and by a process warning, `GROUPAFFINITY_QUOTA`, when it is first put to use.
+   * `topology().quota` when the plan was made; left out where nobody looked. A plan with more seats than that keeps busy
+   * says so where it draws itself, and by a process warning, `GROUPAFFINITY_QUOTA`, when it is first put to use.
    */
   readonly quota?: number | null;
   /** The machine with the number of its seat under each CPU, 100 columns wide; inspecting a plan shows the same. */

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "../../native/contexts.h"
+#include "../../native/guard.h"
 #include "../../native/platform.h"
 #include "../../native/processor_id.h"
 #include "../../native/seats.h"
@@ -52,12 +54,40 @@ class Storm {
                               &Storm::carry, &Storm::look,          &Storm::read};
     constexpr unsigned weights[] = {40, 40, 20, 10, 10, 1};
     std::discrete_distribution<std::size_t> which(std::begin(weights), std::end(weights));
+    // Half of them are guarded: by themselves, so that nobody takes what they do for somebody else's work.
+    std::uint32_t guard = 0;
+    std::atomic<long> told{0};
+    const auto check_every = std::chrono::milliseconds(1 + below(5));
+    const bool guarded = below(2) == 0;
+    if (guarded)
+      check(add_guard(
+                {.post = post_.get()}, check_every, [&] { ++told; }, guard)
+                    .outcome == Outcome::done,
+            "a thread can be guarded");
     for (int turn = 0; turn < 100; ++turn) (this->*deeds[which(random_)])();
     calls += 100;
+    if (!guarded) return;
+    check(take_drifts(guard).empty() && told == 0, "a thread is where it put itself");
+    remove_guard(guard);
   }
 
  private:
   std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random_()) % bound; }
+
+  // As addon.cc places a thread.
+  template <typename Intend, typename Call>
+  Outcome place(std::span<const Word> in_force, Intend intend, Call call) {
+    const std::lock_guard mine(*post_);
+    intend();
+    const Outcome outcome = call().outcome;
+    if (outcome != Outcome::done) post_->settle(outcome, in_force);
+    return outcome;
+  }
+
+  Outcome restore() {
+    return place(
+        {}, [&] { post_->intend_return(previous_); }, [&] { return restore_affinity(previous_); });
+  }
 
   void move() {
     std::vector<Word> exact(wanted_.size());
@@ -65,19 +95,23 @@ class Storm {
     machine_.allowed.for_each([&](std::uint32_t cpu) {
       if (below(2) == 0) wanted_[cpu / kWordBits] ^= Word{1} << (cpu % kWordBits);
     });
-    const Outcome outcome = exchange_affinity(wanted_, previous_, in_force_).outcome;
+    const Outcome outcome = place(
+        in_force_, [&] { post_->intend(wanted_); }, [&] { return exchange_affinity(wanted_, previous_, in_force_); });
     if (outcome != Outcome::done && outcome != Outcome::trimmed) return;
     check(previous_ == exact, "the previous affinity is the one before");
-    check(restore_affinity(previous_).outcome == Outcome::done, "an affinity is restored");
+    check(restore() == Outcome::done, "an affinity is restored");
   }
 
   void move_in_group() {
     GroupMask slice;
     const GroupMask wanted{below(groups()->count() + 1), random_()};
-    const Outcome outcome =
-        exchange_group_affinity({wanted.group, wanted.mask & groups()->maximum(wanted.group)}, slice, previous_)
-            .outcome;
-    if (outcome == Outcome::done || outcome == Outcome::trimmed) static_cast<void>(restore_affinity(previous_));
+    const Outcome outcome = place(
+        {}, [&] { post_->intend_nothing(); },
+        [&] {
+          return exchange_group_affinity({wanted.group, wanted.mask & groups()->maximum(wanted.group)}, slice,
+                                         previous_);
+        });
+    if (outcome == Outcome::done || outcome == Outcome::trimmed) static_cast<void>(restore());
   }
 
   void sit() {
@@ -124,6 +158,7 @@ class Storm {
   }
 
   std::mt19937_64 random_;
+  std::shared_ptr<Post> post_ = Post::here();
   std::vector<Word> wanted_, previous_, in_force_;
   Machine machine_;
 };

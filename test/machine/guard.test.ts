@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -138,6 +138,21 @@ describe.skipIf(missing !== undefined)(unless('a guard', missing), () => {
       await until(() => drifts.length === 2);
       export default [...quiet, ...kept, ...back, drifts.map(([what, , wanted]) => what + ' ' + wanted), allows()];`);
     expect(seen).toEqual([0, `${a}`, [`moved ${a}`, `mended ${a}`], `${a}`, 0, `${b}`, [`moved ${b}`, `mended ${b}`], `${b}`]);
+  });
+
+  it('where setThreadAffinity puts a worker is no drift, and is kept in its turn', async () => {
+    const seen = await inOwnProcess<unknown[]>(`${imports}
+      import { setThreadAffinity } from 'groupaffinity';
+      const plan = spread({ by: 'cpu', within: [b] });
+      guard(plan, { onDrift, check: 10 });
+      const { thread } = await seated(plan);
+      setThreadAffinity(thread, [a]);
+      await rest(100);
+      const quiet = [drifts.length, allows(thread)];
+      place(b, thread);
+      await until(() => drifts.length === 2);
+      export default [...quiet, drifts.map(([what, , wanted]) => what + ' ' + wanted), allows(thread)];`);
+    expect(seen).toEqual([0, `${a}`, [`moved ${a}`, `mended ${a}`], `${a}`]);
   });
 
   it('a system affinity of StorPort is left alone, whatever becomes of it, until it is reverted', async () => {
@@ -458,8 +473,14 @@ describe.skipIf(fixed !== undefined)(unless('a guard while a CPU goes offline', 
   });
 });
 
-it('is exported where plans are', () => {
-  expect(
-    spawnSync(process.execPath, ['-p', "typeof require('groupaffinity/workers').guard"], { cwd: checkout, encoding: 'utf8' }).stdout,
-  ).toBe('function\n');
+it('the program of docs/guard.md runs', async () => {
+  const [, program = ''] = /^```js\n(.*?)^```/ms.exec(readFileSync(join(checkout, 'docs', 'guard.md'), 'utf8')) ?? [];
+  const seen = await inOwnProcess<boolean[]>(`
+    import { writeFileSync } from 'node:fs';
+    import { fileURLToPath } from 'node:url';
+    process.chdir(fileURLToPath(new URL('.', import.meta.url)));
+    writeFileSync('job.js', 'setTimeout(() => {}, 50)');
+    ${program}
+    export default [workers.active, main.active];`);
+  expect(seen).toEqual([false, false]);
 });

@@ -16,7 +16,7 @@ for (const cpu of online) writeFileSync(`/sys/devices/system/cpu/cpu${cpu}/onlin
 if (cpuset !== undefined) {
   const root = '/sys/fs/cgroup';
   spawnSync('mount', ['-t', 'cgroup2', 'none', root], { stdio: 'inherit' });
-  writeFileSync(`${root}/cgroup.subtree_control`, '+cpuset');
+  writeFileSync(`${root}/cgroup.subtree_control`, '+cpuset +cpu');
   mkdirSync(`${root}/lab`);
   writeFileSync(`${root}/lab/cpuset.cpus`, cpuset);
   writeFileSync(`${root}/lab/cgroup.procs`, String(process.pid));

@@ -3,13 +3,13 @@
  * is and make system threads, and that end in every way there is, terminate() at any moment of their life included.
  * `node storm.mjs WORKERS SEED` prints what it did as one JSON document.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { affinity, allowedCpus, currentCpu, pin, topology, withAffinity } from 'groupaffinity';
 import * as storport from 'groupaffinity/storport';
 import { KeLowerIrql, KeRaiseIrql } from 'groupaffinity/wdm';
-import { seat, sitters, spread, workerOptions } from 'groupaffinity/workers';
+import { guard, seat, sitters, spread, workerOptions, type Drift } from 'groupaffinity/workers';
 
 type Random = () => number;
 
@@ -37,6 +37,12 @@ interface Orders {
 
 function threadContext(out: storport.Out<storport.ThreadContext | null>): storport.ThreadContext | null {
   return out.value;
+}
+
+/** Nobody else places these threads. */
+function drifted(drift: Drift): never {
+  writeSync(2, `a thread was ${drift.what} (${drift.cause}): ${drift.found}, not ${drift.wanted}`);
+  process.abort();
 }
 
 /** What a thread does at random, each a small program of its own. A thread that is to end by returning is kept by no other. */
@@ -74,6 +80,13 @@ function deeds(random: Random, ending: Ending): (() => void)[] {
         if (random() < 0.5) inner.restore();
         outer.restore();
       }
+    },
+    () => {
+      const here = pin([pick(random, cpus)]);
+      const watch = guard(here, { check: 10, onDrift: drifted });
+      setAndRevert(10);
+      if (random() < 0.3) watch.stop();
+      if (random() < 0.8) here.restore();
     },
     () => void withAffinity([pick(random, cpus)], async () => setAndRevert(3)),
     () => {
@@ -143,6 +156,7 @@ function live({ ending, seed }: Orders): void {
 async function storm(workers: number, seed: number): Promise<void> {
   const random = randomFrom(seed);
   const plans = [spread({ by: 'cpu' }), spread({ by: 'core' }), spread({ by: 'cpu', count: 1 })];
+  const watches = plans.map((plan) => guard(plan, { check: 10, onDrift: drifted }));
   const did: Record<string, number> = {};
   let left = workers;
   const lane = async (): Promise<void> => {
@@ -167,6 +181,7 @@ async function storm(workers: number, seed: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: 16 }, lane));
+  for (const watch of watches) watch.stop();
   const libraries = new Set(readFileSync('/proc/self/maps', 'utf8').match(/(?<=\/)(lib[atu]\w*san|groupaffinity)(?=\.\S*$)/gm));
   console.log(JSON.stringify({ did, sitters: plans.map(sitters), libraries: [...libraries].sort() }));
 }

@@ -124,11 +124,11 @@ class Course {
     return this.#outcomes.length === 0 ? this.#sampling + start : this.#took / this.#outcomes.length;
   }
 
-  async pass(signal: AbortSignal): Promise<void> {
+  async pass(part: number, signal: AbortSignal): Promise<void> {
     if (typeof this.#planned === 'string') return;
     const begun = performance.now();
     this.#process ??= new ScenarioProcess();
-    const order: Order = { task: this.#planned.task, milliseconds: this.#sampling };
+    const order: Order = { task: this.#planned.task, milliseconds: this.#sampling, part };
     const answer = await this.#process.answer(order, this.#sampling + patience, signal);
     if (!this.#keeps || answer === undefined || 'error' in answer) await this.end();
     if (answer === undefined) return;
@@ -180,7 +180,7 @@ export async function* run(
           const left = courses.reduce((sum, { milliseconds }, place) => sum + milliseconds * (passes - pass + (place < at ? 0 : 1)), 0);
           const done = performance.now() - begun;
           onProgress({ id: course.id, pass, passes, part: done / (done + left), secondsLeft: left / 1000 });
-          await course.pass(signal);
+          await course.pass((pass - 1) / passes, signal);
         }
         if (pass === passes) {
           await course.end();

@@ -53,6 +53,8 @@ class ScenarioProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',
     });
+    // One that can't be started, or spoken to, is told by `answer`.
+    this.#child.on('error', () => undefined);
     this.#closed = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#said = (this.#said + text).slice(-2000)));
   }

@@ -55,16 +55,7 @@ bool Groups::scatter(const GroupMask& wanted, std::span<Word> words) const noexc
   return true;
 }
 
-Word Groups::gather(std::uint32_t number, std::span<const Word> words) const noexcept {
-  const Group& group = groups_[number];
-  if (group.contiguous) {
-    const std::uint32_t shift = group.base % kWordBits;
-    const std::size_t first = group.base / kWordBits;
-    if (first >= words.size()) return 0;
-    Word window = words[first] >> shift;
-    if (shift != 0 && first + 1 < words.size()) window |= words[first + 1] << (kWordBits - shift);
-    return window & group.maximum;
-  }
+Word Groups::collect(const Group& group, std::span<const Word> words) noexcept {
   Word mask = 0;
   for (Word rest = group.maximum; rest != 0; rest &= rest - 1) {
     const int bit = std::countr_zero(rest);

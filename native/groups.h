@@ -38,7 +38,12 @@ class Groups {
   // False where a CPU does not fit into `words`.
   [[nodiscard]] bool scatter(const GroupMask& wanted, std::span<Word> words) const noexcept;
   // The bits of one group that `words` contains.
-  [[nodiscard]] Word gather(std::uint32_t group, std::span<const Word> words) const noexcept;
+  [[nodiscard]] Word gather(std::uint32_t number, std::span<const Word> words) const noexcept {
+    const Group& group = groups_[number];
+    if (group.contiguous) [[likely]]
+      return window(group, words);
+    return collect(group, words);
+  }
   // The CPUs of `words` as one group's mask: the group of CPU `home` where it has a part in them, else the first
   // group that has. An empty set gives group 0, mask 0.
   [[nodiscard]] GroupMask slice(std::span<const Word> words, std::uint32_t home) const noexcept;
@@ -57,6 +62,16 @@ class Groups {
     std::uint32_t group = kNoCpu;
     std::uint32_t bit = 0;
   };
+  [[nodiscard]] static Word window(const Group& group, std::span<const Word> words) noexcept {
+    const std::uint32_t shift = group.base % kWordBits;
+    const std::size_t first = group.base / kWordBits;
+    if (first >= words.size()) return 0;
+    Word bits = words[first] >> shift;
+    if (shift != 0 && first + 1 < words.size()) bits |= words[first + 1] << (kWordBits - shift);
+    return bits & group.maximum;
+  }
+  [[nodiscard]] static Word collect(const Group& group, std::span<const Word> words) noexcept;
+
   std::vector<Group> groups_;
   std::vector<Place> places_;
 };

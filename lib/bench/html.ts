@@ -8,7 +8,7 @@ import { machineSection } from './page/machine.ts';
 import { Markup, markup } from './page/markup.ts';
 import { pairsData, pairsSection } from './page/pairs.ts';
 import { ratesSection } from './page/rates.ts';
-import { page } from './page/shell.ts';
+import { page, section } from './page/shell.ts';
 import { interrupted } from './run.ts';
 import type { BenchDocument, PairsResult, RateResult, ScenarioResult, TimesResult } from './result.ts';
 
@@ -40,10 +40,6 @@ function head({ machine, begun, seconds, quick, passes, complete, scenarios }: B
 ${!complete && markup`<p class="warning">This run was stopped before its end: ${missed} of ${counted(scenarios.length, 'scenario')} were not reached.</p>`}
 <noscript><p class="warning">The heatmap and the curves are drawn by a script, which this browser did not run. The tables hold the figures.</p></noscript>
 </header>`;
-}
-
-function section(id: string, title: string, body: Markup): Markup {
-  return markup`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${body}</section>`;
 }
 
 interface Missing {

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
@@ -13,7 +12,7 @@ import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { topology, type Topology } from '../machine/topology.ts';
 import { comparison, tables, wrapped } from './bench-tables.ts';
-import { picture } from './picture.ts';
+import { picture } from '../machine/picture.ts';
 import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
@@ -82,7 +81,6 @@ function options(args: string[]): Options {
 function describe(machine: Topology): BenchMachine {
   return {
     ...thisMachine(),
-    cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
     topology: layoutOf(machine),

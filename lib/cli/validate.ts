@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { layoutOf } from '../bench/page/layout.ts';
 import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
+import { topology } from '../machine/topology.ts';
 import { claims } from '../validate/claims.ts';
 import { interrupted, run as check, type Checked } from '../validate/run.ts';
 import { junit } from './junit.ts';
@@ -111,7 +113,8 @@ export async function run(args: string[]): Promise<number> {
   const count = (verdict: Checked['verdict']): number => checked.filter((claim) => claim.verdict === verdict).length;
   const totals = { passed: count('pass'), failed: count('fail'), skipped: count('skip') };
   if (json) {
-    const document = { machine, claims: checked, ...totals };
+    const layout = native.support().topology ? { topology: layoutOf(topology()) } : {};
+    const document = { machine: { ...machine, ...layout }, claims: checked, ...totals };
     console.log(JSON.stringify(document, (key, value: unknown) => (key === 'milliseconds' ? undefined : value), 2));
   } else {
     const missed = checked.filter(({ reason }) => reason === interrupted).length;

@@ -60,11 +60,13 @@ export function StorPortSetSystemGroupAffinityThread(
   if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
   if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
   const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
-  if (!isOwnContext(ThreadContext) || !hasExtension || Affinity === null) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
+  const isOwn = ThreadContext === null || isOwnContext(ThreadContext);
+  if (!isOwn || !hasExtension || Affinity === null) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   if (currentIrql() > DISPATCH_LEVEL) return refused(PreviousAffinity, SET_ABOVE_DISPATCH);
   if (!isWellFormed(Affinity)) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   try {
-    return statusOf(setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, false));
+    const outcome = setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, false);
+    return outcome === Outcome.done ? STOR_STATUS_SUCCESS : statusOf(outcome);
   } catch (error) {
     return statusOfError(error);
   }

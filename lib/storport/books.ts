@@ -12,6 +12,9 @@ import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL, onceBelowDispatch } from './irql.ts';
 
 const { exchangeGroup } = native;
+/** The operands as constants of this file, which compiled code need not look up. */
+const words = operands;
+const words32 = operands32;
 
 interface GroupMask {
   readonly group: number;
@@ -27,17 +30,19 @@ let pending: GroupMask | 'user' | undefined;
  */
 let stored: bigint | undefined;
 let storedGroup = 0;
+/** The first 32 bits of `stored`: almost always enough to see that another value is another. */
+let storedLow = 0;
 
 /** Whether a system affinity is in force, or will be when the IRQL falls. */
 function isSet(): boolean {
   return pending === undefined ? systemActive() : pending !== 'user';
 }
 
-const isGroup = (group: number): boolean => Number.isInteger(group) && group >= 0 && group <= 0xffff;
+const isGroup = (group: number): boolean => (group & 0xffff) === group;
 
 function exchange(mask: bigint, group: number): Outcome {
-  operands[wantedMask] = mask;
-  operands32[wantedGroup] = group;
+  words[wantedMask] = mask;
+  words32[wantedGroup] = group;
   const outcome = exchangeGroup();
   if (outcome !== Outcome.noGroups) return outcome;
   processGroups();
@@ -87,8 +92,8 @@ function defer(to: GroupMask | 'user'): void {
   });
 }
 
-function setDeferred(wanted: GroupMask, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
-  const { outcome, active } = judge(wanted);
+function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
+  const { outcome, active } = judge({ mask, group });
   if (outcome !== Outcome.done) return outcome;
   const overUser = !isSet();
   if (pending === undefined) wasSystem = systemActive();
@@ -100,7 +105,7 @@ function setDeferred(wanted: GroupMask, previous: STOR_GROUP_AFFINITY | null, ze
     coverUser(keepPrevious());
   }
   remember(before.mask, before.group, previous, overUser, zeroOverUser);
-  defer({ mask: active, group: wanted.group });
+  defer({ mask: active, group });
   return Outcome.done;
 }
 
@@ -108,6 +113,7 @@ function remember(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | n
   if (overUser) {
     stored = previous === null || zeroOverUser ? undefined : mask;
     storedGroup = group;
+    storedLow = Number(BigInt.asUintN(32, mask));
   } else if (previous !== null && isStored(mask, group)) stored = undefined;
   if (previous === null || (overUser && zeroOverUser)) return;
   STOR_GROUP_AFFINITY.store(previous, mask, group, overUser);
@@ -122,13 +128,34 @@ const isStored = (mask: bigint, group: number): boolean => stored !== undefined 
 export function setSystem(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
   // Whatever is wrong with the structure shows here, before the thread moves.
   if (previous !== null) STOR_GROUP_AFFINITY.zero(previous);
-  if (currentIrql() >= DISPATCH_LEVEL) return setDeferred({ mask, group }, previous, zeroOverUser);
-  const outcome = exchange(mask, group);
-  if (outcome > Outcome.trimmed) return outcome;
+  if (currentIrql() >= DISPATCH_LEVEL) return setDeferred(mask, group, previous, zeroOverUser);
+  // What follows the system call runs cold: as little as can be.
   const overUser = !systemActive();
+  words[wantedMask] = mask;
+  words32[wantedGroup] = group;
+  const outcome = exchangeGroup();
+  if (outcome !== Outcome.done || overUser) return settle(outcome, mask, group, previous, overUser, zeroOverUser);
+  if (previous === null) return outcome;
+  const before = words[previousMask] as bigint;
+  const beforeGroup = words32[previousGroup] as number;
+  if (stored !== undefined && words32[previousMask * 2] === storedLow && isStored(before, beforeGroup)) stored = undefined;
+  STOR_GROUP_AFFINITY.store(previous, before, beforeGroup, false);
+  return outcome;
+}
+
+/** What is left of a Set that came over a user affinity, or that was not simply done. */
+function settle(
+  first: Outcome,
+  mask: bigint,
+  group: number,
+  previous: STOR_GROUP_AFFINITY | null,
+  overUser: boolean,
+  zeroOverUser: boolean,
+): Outcome {
+  const outcome = first === Outcome.noGroups ? exchange(mask, group) : first;
+  if (outcome > Outcome.trimmed) return outcome;
   if (overUser) coverUser(keepPrevious());
-  if (overUser || previous !== null)
-    remember(operands[previousMask] as bigint, operands32[previousGroup] as number, previous, overUser, zeroOverUser);
+  remember(words[previousMask] as bigint, words32[previousGroup] as number, previous, overUser, zeroOverUser);
   return Outcome.done;
 }
 

@@ -25,10 +25,8 @@ export class STOR_GROUP_AFFINITY {
 
   /** @internal What the C compiler would refuse for a PSTOR_GROUP_AFFINITY. */
   static check(value: unknown, parameter: string): asserts value is STOR_GROUP_AFFINITY {
-    if (typeof value !== 'object' || value === null || !(#overUser in value))
-      throw wrongType(`${parameter} is a STOR_GROUP_AFFINITY, not ${show(value)}`);
-    if (typeof value.Mask !== 'bigint') throw wrongType(`${parameter}.Mask is a bigint, as 0xffn, not ${show(value.Mask)}`);
-    if (typeof value.Group !== 'number') throw wrongType(`${parameter}.Group is a number, not ${show(value.Group)}`);
+    if (typeof value !== 'object' || value === null || !(#overUser in value)) throw wrongStructure(value, parameter);
+    if (typeof value.Mask !== 'bigint' || typeof value.Group !== 'number') throw wrongField(value, parameter);
   }
 
   /** @internal All fields zero. */
@@ -52,6 +50,18 @@ export class STOR_GROUP_AFFINITY {
   static isOverUser(of: STOR_GROUP_AFFINITY): boolean {
     return of.#overUser !== undefined && of.#overUser === of.Mask && of.#overUserGroup === of.Group;
   }
+}
+
+// What is thrown is made apart: small functions are compiled into their callers.
+
+function wrongStructure(value: unknown, parameter: string): TypeError {
+  return wrongType(`${parameter} is a STOR_GROUP_AFFINITY, not ${show(value)}`);
+}
+
+function wrongField({ Mask, Group }: STOR_GROUP_AFFINITY, parameter: string): TypeError {
+  return typeof Mask === 'bigint'
+    ? wrongType(`${parameter}.Group is a number, not ${show(Group)}`)
+    : wrongType(`${parameter}.Mask is a bigint, as 0xffn, not ${show(Mask)}`);
 }
 
 /** True for a Reserved as the document wants it. */

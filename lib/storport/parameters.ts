@@ -11,9 +11,13 @@ export interface Out<T> {
 
 /** False for NULL; a TypeError for what is no pointer. */
 export function isPointer(value: unknown, parameter: string): boolean {
-  if (value === null) return false;
-  if (typeof value === 'object' || typeof value === 'function') return true;
-  throw wrongType(`${parameter} is an object or null, not ${show(value)}`);
+  if (typeof value === 'object') return value !== null;
+  if (typeof value === 'function') return true;
+  throw wrongPointer(value, parameter);
+}
+
+function wrongPointer(value: unknown, parameter: string): TypeError {
+  return wrongType(`${parameter} is an object or null, not ${show(value)}`);
 }
 
 /** A TypeError for what is no number. */

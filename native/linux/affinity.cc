@@ -1,8 +1,7 @@
-// sched_setaffinity(2) and sched_getaffinity(2) on the calling thread, always addressed as thread 0: sandboxes allow
-// nothing else. Raw system calls, because glibc's wrappers fix the mask at 1,024 CPUs.
+// The calling thread's set of CPUs. What an exchange can do before its system call it does before: code and data that
+// are used for the first time after one are cold, and cost more than all else here.
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +12,8 @@
 #include <string_view>
 
 #include "../platform.h"
-#include "cpuset.h"
+#include "cgroup.h"
+#include "kernel_calls.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -27,39 +27,49 @@ std::size_t probe_mask_words() noexcept {
   std::vector<Word> words;
   for (std::size_t count = 1; count <= kMaxCpus / kWordBits; count *= 2) {
     words.assign(count, 0);
-    const long bytes = syscall(SYS_sched_getaffinity, 0, count * sizeof(Word), words.data());
-    if (bytes > 0) return count;
-    if (errno != EINVAL) break;
+    const long answer = kernel_get_affinity(words);
+    if (answer > 0) return count;
+    if (answer != -EINVAL) break;
   }
   return 1;
 }
 
-std::uint32_t get(Words words) noexcept {
-  const long bytes = syscall(SYS_sched_getaffinity, 0, words.size_bytes(), words.data());
-  if (bytes < 0) return static_cast<std::uint32_t>(errno);
+template <std::size_t Extent>
+[[gnu::always_inline]] inline std::uint32_t get(std::span<Word, Extent> words) noexcept {
+  const long bytes = kernel_get_affinity(words);
+  if (bytes < 0) [[unlikely]]
+    return static_cast<std::uint32_t>(-bytes);
   // The kernel writes its own mask's size, which may be less.
   for (std::size_t i = static_cast<std::size_t>(bytes) / sizeof(Word); i < words.size(); ++i) words[i] = 0;
   return 0;
 }
 
-std::uint32_t set(ConstWords words) noexcept {
-  return syscall(SYS_sched_setaffinity, 0, words.size_bytes(), words.data()) == 0 ? 0
-                                                                                  : static_cast<std::uint32_t>(errno);
+std::uint32_t set(ConstWords words) noexcept { return static_cast<std::uint32_t>(-kernel_set_affinity(words)); }
+
+// Loops of our own, because the C library is cold after a system call; and over a span of known size, as most machines
+// have it, no loops at all: so is what predicts branches.
+bool equal(const auto& a, const auto& b) noexcept {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a[i] != b[i]) return false;
+  return true;
 }
 
-bool equal(ConstWords a, ConstWords b) noexcept { return std::ranges::equal(a, b); }
+void copy(const auto& from, const auto& to) noexcept {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[i];
+}
 
-bool subset(ConstWords part, ConstWords whole) noexcept {
+bool subset(const auto& part, const auto& whole) noexcept {
   for (std::size_t i = 0; i < part.size(); ++i)
     if ((part[i] & ~whole[i]) != 0) return false;
   return true;
 }
 
-bool single(ConstWords words) noexcept {
+bool single(const auto& words) noexcept {
   bool found = false;
   for (const Word word : words) {
     if (word == 0) continue;
-    if (found || !std::has_single_bit(word)) return false;
+    // Not std::has_single_bit, which is a call where processors without popcnt are served.
+    if (found || (word & (word - 1)) != 0) return false;
     found = true;
   }
   return found;
@@ -80,7 +90,7 @@ std::string_view slurp(const char* path, std::span<char> buffer) noexcept {
   return {buffer.data(), length};
 }
 
-void copy(const CpuSet& cpus, Words words) noexcept {
+void copy_set(const CpuSet& cpus, Words words) noexcept {
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = i < cpus.words().size() ? cpus.words()[i] : 0;
 }
 
@@ -89,7 +99,7 @@ bool running_cpus(Words words) noexcept {
   std::array<char, 16384> buffer;
   CpuSet online;
   if (!parse_cpulist(slurp("/sys/devices/system/cpu/online", buffer), online) || online.empty()) return false;
-  copy(online, words);
+  copy_set(online, words);
   return true;
 }
 
@@ -106,20 +116,25 @@ CpuSet cpus_allowed(const char* status_path) noexcept {
 // What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
 // the system call, and a program that pins in a loop goes back and forth between two sets.
 struct Known {
-  std::vector<Word> view;   // what sched_getaffinity() says
-  std::vector<Word> exact;  // what sched_setaffinity() must be given to bring it back
+  Words view;   // what sched_getaffinity() says
+  Words exact;  // what sched_setaffinity() must be given to bring it back
 };
-struct ThreadMemory {
-  Known wide;    // last learned from /proc
-  Known narrow;  // last set here
-  std::vector<Word> view, scratch, running;
-  std::vector<Word> seen;    // in force a moment ago,
-  std::int64_t seen_at = 0;  // by the clock of now()
 
-  ThreadMemory() {
-    for (auto* words : {&wide.view, &wide.exact, &narrow.view, &narrow.exact, &view, &scratch, &running, &seen})
-      words->resize(mask_words());
-  }
+// Of one thread. Side by side in memory: each further page that is touched after a system call is a part of its cost.
+class ThreadMemory {
+  std::vector<Word> room_ = std::vector<Word>(9 * mask_words());
+
+  Words part(std::size_t number) noexcept { return Words(room_).subspan(number * mask_words(), mask_words()); }
+
+ public:
+  Known narrow{part(0), part(1)};  // last set here
+  Words view = part(2);
+  Words scratch = part(3);
+  Words seen = part(4);      // in force a moment ago,
+  std::int64_t seen_at = 0;  // by the clock of now()
+  Words in_force = part(5);
+  Known wide{part(6), part(7)};  // last learned from /proc
+  Words running = part(8);
 };
 
 std::int64_t now() noexcept {
@@ -132,28 +147,36 @@ std::int64_t now() noexcept {
 // taken one offline or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
 constexpr std::int64_t kMoment = 20'000;
 
-void see(ThreadMemory& mine, ConstWords view) noexcept {
-  // One CPU alone proves nothing that is ever asked for.
-  if (single(view)) return;
+[[gnu::noinline]] void see_several(ThreadMemory& mine, ConstWords view) noexcept {
   const std::int64_t time = now();
   if (time - mine.seen_at < kMoment && !subset(mine.seen, view)) return;
-  std::ranges::copy(view, mine.seen.begin());
+  copy(view, mine.seen);
   mine.seen_at = time;
 }
 
-bool seen_lately(const ThreadMemory& mine, ConstWords wanted) noexcept {
+// One CPU alone proves nothing that is ever asked for.
+[[gnu::always_inline]] inline void see(ThreadMemory& mine, const auto& view) noexcept {
+  if (!single(view)) [[unlikely]]
+    see_several(mine, view);
+}
+
+bool seen_lately(const ThreadMemory& mine, const auto& wanted) noexcept {
   return subset(wanted, mine.seen) && now() - mine.seen_at < kMoment;
 }
 
-ThreadMemory& memory() noexcept {
+// Not inlined: then its address stays in a register over the system calls.
+[[gnu::noinline]] ThreadMemory& memory() noexcept {
   thread_local ThreadMemory own;
   return own;
 }
 
-void remember(Known& known, ConstWords view, ConstWords exact) noexcept {
-  std::ranges::copy(view, known.view.begin());
-  std::ranges::copy(exact, known.exact.begin());
+void remember(Known& known, const auto& view, const auto& exact) noexcept {
+  copy(view, known.view);
+  copy(exact, known.exact);
 }
+
+// No view is empty.
+void forget(Known& known) noexcept { std::ranges::fill(known.view, Word{0}); }
 
 // A thread that has all of its cpuset follows it when it changes; only a set of everything brings that back, because
 // since Linux 6.2 the kernel remembers what was asked for, not what the cpuset left of it.
@@ -167,13 +190,22 @@ void widen_to_everything(Words exact) {
   if (whole) std::ranges::fill(exact, ~Word{0});
 }
 
-ConstWords exact_of(ThreadMemory& mine, ConstWords view) {
-  if (equal(mine.narrow.view, view)) return mine.narrow.exact;
-  std::ranges::copy(view, mine.wide.view.begin());
-  copy(cpus_allowed("/proc/thread-self/status"), mine.wide.exact);
-  if (!subset(view, mine.wide.exact)) std::ranges::copy(view, mine.wide.exact.begin());
+[[gnu::noinline]] void learn_exact(ThreadMemory& mine, ConstWords view) {
+  copy(view, mine.wide.view);
+  copy_set(cpus_allowed("/proc/thread-self/status"), mine.wide.exact);
+  if (!subset(view, mine.wide.exact)) copy(view, mine.wide.exact);
   widen_to_everything(mine.wide.exact);
-  return mine.wide.exact;
+}
+
+// What brings back the set that shows as `view`. True where it was set here, and /proc need not be asked.
+[[gnu::always_inline]] inline bool exact_of(ThreadMemory& mine, const auto& view, const auto& exact) {
+  if (equal(view, mine.narrow.view)) [[likely]] {
+    copy(mine.narrow.exact, exact);
+    return true;
+  }
+  learn_exact(mine, view);
+  copy(mine.wide.exact, exact);
+  return false;
 }
 
 Result failure(std::uint32_t error) noexcept {
@@ -210,22 +242,73 @@ Result settle(ConstWords wanted, ConstWords exact, Words in_force) noexcept {
   return {Outcome::not_allowed, EINVAL};
 }
 
-// mine.view holds what sched_getaffinity() just said.
-Result exchange_from_view(ThreadMemory& mine, ConstWords wanted, Words previous, Words in_force) noexcept {
-  see(mine, mine.view);
-  std::ranges::copy(exact_of(mine, mine.view), previous.begin());
-  if (const std::uint32_t error = set(wanted); error != 0) return classify_refusal(wanted, error);
-  Result result;
-  // A part of what was in force is running and allowed; one CPU alone is, or the kernel had refused.
-  if (subset(wanted, mine.view) || single(wanted) || seen_lately(mine, wanted)) {
-    std::ranges::copy(wanted, in_force.begin());
+// What became of a set that was refused, or of which it isn't known whether all of it is running and granted.
+[[gnu::noinline]] Result look_again(ThreadMemory& mine, ConstWords wanted, ConstWords exact, bool known,
+                                    std::uint32_t error) noexcept {
+  const Result result = error != 0 ? classify_refusal(wanted, error) : settle(wanted, exact, mine.in_force);
+  if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) {
+    see(mine, mine.in_force);
+    remember(mine.narrow, mine.in_force, mine.in_force);
+  } else if (known) {
+    remember(mine.narrow, mine.view, exact);
   } else {
-    result = settle(wanted, previous, in_force);
-    if (result.outcome != Outcome::done && result.outcome != Outcome::trimmed) return result;
-    see(mine, in_force);
+    forget(mine.narrow);
   }
-  remember(mine.narrow, in_force, in_force);
   return result;
+}
+
+// The exchanges, over spans of known size where that is one word. What is then in force: `wanted` on `done`,
+// mine.in_force on `trimmed`.
+template <std::size_t Extent>
+[[gnu::always_inline]] inline Result exchange_from_view(ThreadMemory& mine, std::span<const Word, Extent> wanted,
+                                                        std::span<Word, Extent> view,
+                                                        std::span<Word, Extent> previous) noexcept {
+  see(mine, view);
+  const bool known = exact_of(mine, view, previous);
+  // A part of what was in force is running and allowed; one CPU alone is, or the kernel refuses.
+  const bool granted = subset(wanted, view) || single(wanted) || seen_lately(mine, wanted);
+  remember(mine.narrow, wanted, wanted);
+  const std::uint32_t error = set(wanted);
+  if (error == 0 && granted) [[likely]]
+    return {};
+  return look_again(mine, wanted, previous, known, error);
+}
+
+template <std::size_t Extent>
+[[gnu::always_inline]] inline Result exchange_sets(ThreadMemory& mine, std::span<const Word, Extent> wanted,
+                                                   std::span<Word, Extent> previous,
+                                                   std::span<Word, Extent> in_force) noexcept {
+  const std::span<Word, Extent> view(mine.view.data(), wanted.size());
+  copy(wanted, in_force);
+  if (const std::uint32_t error = get(view); error != 0) return failure(error);
+  const Result result = exchange_from_view<Extent>(mine, wanted, view, previous);
+  if (result.outcome == Outcome::trimmed) copy(mine.in_force, in_force);
+  return result;
+}
+
+template <std::size_t Extent>
+[[gnu::always_inline]] inline Result exchange_groups(ThreadMemory& mine, const Groups& formed, GroupMask& slice,
+                                                     std::span<Word, Extent> previous) noexcept {
+  const std::span<Word, Extent> view(mine.view.data(), previous.size());
+  if (const std::uint32_t error = get(view); error != 0) [[unlikely]]
+    return failure(error);
+  if (formed.count() > 1) [[unlikely]]
+    slice = formed.slice(view, current_cpu());
+  else
+    slice = {0, formed.gather(0, view)};
+  return exchange_from_view<Extent>(mine, std::span<const Word, Extent>(mine.scratch.data(), previous.size()), view,
+                                    previous);
+}
+
+// The same for the machines of more than 64 CPUs: apart, so that the other ones stay small.
+[[gnu::noinline]] Result exchange_wide_sets(ThreadMemory& mine, ConstWords wanted, Words previous,
+                                            Words in_force) noexcept {
+  return exchange_sets<std::dynamic_extent>(mine, wanted, previous, in_force);
+}
+
+[[gnu::noinline]] Result exchange_wide_groups(ThreadMemory& mine, const Groups& formed, GroupMask& slice,
+                                              Words previous) noexcept {
+  return exchange_groups<std::dynamic_extent>(mine, formed, slice, previous);
 }
 
 }  // namespace
@@ -246,14 +329,14 @@ std::size_t mask_words() noexcept {
 
 Result read_affinity(Words words, Words exact) noexcept {
   if (const std::uint32_t error = get(words); error != 0) return failure(error);
-  std::ranges::copy(exact_of(memory(), words), exact.begin());
+  exact_of(memory(), words, exact);
   return {};
 }
 
 Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {
   ThreadMemory& mine = memory();
-  if (const std::uint32_t error = get(mine.view); error != 0) return failure(error);
-  return exchange_from_view(mine, wanted, previous, in_force);
+  if (wanted.size() == 1) return exchange_sets<1>(mine, wanted.first<1>(), previous.first<1>(), in_force.first<1>());
+  return exchange_wide_sets(mine, wanted, previous, in_force);
 }
 
 Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, Words previous) noexcept {
@@ -263,10 +346,8 @@ Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slic
   ThreadMemory& mine = memory();
   // A CPU beyond the kernel's masks exists in no machine that this kernel runs.
   if (!formed->scatter(wanted, mine.scratch)) return {Outcome::none_running, 0};
-  if (const std::uint32_t error = get(mine.view); error != 0) return failure(error);
-  previous_slice = formed->slice(mine.view, current_cpu());
-  std::array<Word, kMaxCpus / kWordBits> in_force;
-  return exchange_from_view(mine, mine.scratch, previous, Words(in_force).first(mine.view.size()));
+  if (previous.size() == 1) return exchange_groups<1>(mine, *formed, previous_slice, previous.first<1>());
+  return exchange_wide_groups(mine, *formed, previous_slice, previous);
 }
 
 Result restore_affinity(ConstWords previous) noexcept {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <limits>
+#include <utility>
 
 namespace groupaffinity {
 namespace {
@@ -41,6 +42,19 @@ int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+// A field of /proc/PID/stat behind the second, by its number in proc(5). The thread's name, which is the second, may
+// hold anything but ends at the last ')'.
+std::string_view stat_field(std::string_view stat, int number) {
+  std::size_t at = stat.rfind(')');
+  for (int field = 2; field < number; ++field) {
+    if (at == std::string_view::npos) return {};
+    at = stat.find(' ', at + 1);
+  }
+  if (at == std::string_view::npos) return {};
+  std::string_view rest = stat.substr(at + 1);
+  return take(rest, ' ');
 }
 
 // mounts(5): a space in a name is written \040, and so on.
@@ -118,6 +132,20 @@ bool has_option(std::string_view options, std::string_view wanted) {
   while (!options.empty())
     if (take(options, ',') == wanted) return true;
   return false;
+}
+
+// `options` are those of the file system.
+void add_cgroup_mount(std::vector<CgroupMount>& mounts, std::string_view type, std::string_view directory,
+                      std::string_view options, std::string_view root) {
+  CgroupMount mount;
+  mount.unified = type == "cgroup2";
+  mount.cpuset = type == "cpuset" || (type == "cgroup" && has_option(options, "cpuset"));
+  mount.cpu = type == "cgroup" && has_option(options, "cpu");
+  mount.noprefix = mount.cpuset && (type == "cpuset" || has_option(options, "noprefix"));
+  if (!mount.unified && !mount.cpuset && !mount.cpu) return;
+  mount.directory = unescape(directory);
+  mount.root = unescape(root);
+  mounts.push_back(std::move(mount));
 }
 
 }  // namespace
@@ -201,17 +229,47 @@ std::optional<std::string_view> status_field(std::string_view status, std::strin
   return std::nullopt;
 }
 
-// Field 39, "processor" (proc(5)); the thread's name in field 2 may hold anything but ends at the last ')'.
 std::optional<std::uint32_t> parse_last_cpu(std::string_view stat) {
-  std::size_t at = stat.rfind(')');
-  for (int field = 2; field < 39; ++field) {
-    if (at == std::string_view::npos) return std::nullopt;
-    at = stat.find(' ', at + 1);
-  }
-  if (at == std::string_view::npos) return std::nullopt;
-  std::string_view rest = stat.substr(at + 1);
-  const auto cpu = parse_number(take(rest, ' '));
+  const auto cpu = parse_number(stat_field(stat, 39));
   return cpu && *cpu < kMaxCpus ? std::optional(static_cast<std::uint32_t>(*cpu)) : std::nullopt;
+}
+
+ThreadStat parse_thread_stat(std::string_view stat) {
+  ThreadStat found;
+  const std::size_t open = stat.find('(');
+  const std::size_t close = stat.rfind(')');
+  if (open != std::string_view::npos && close != std::string_view::npos && open < close)
+    found.name = stat.substr(open + 1, close - open - 1);
+  std::string_view nice = stat_field(stat, 19);
+  const bool negative = nice.starts_with('-');
+  if (negative) nice.remove_prefix(1);
+  if (const auto value = parse_number(nice); value && *value <= 20)
+    found.nice = negative ? -static_cast<std::int64_t>(*value) : static_cast<std::int64_t>(*value);
+  found.flags = parse_number(stat_field(stat, 9));
+  found.started = parse_number(stat_field(stat, 22));
+  const auto user = parse_number(stat_field(stat, 14));
+  const auto system = parse_number(stat_field(stat, 15));
+  if (user && system) found.cpu_time = *user + *system;
+  found.policy = parse_number(stat_field(stat, 41));
+  return found;
+}
+
+std::vector<std::string> parse_strings(std::string_view text) {
+  std::vector<std::string> list;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\0'), text.size());
+    list.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return list;
+}
+
+std::optional<std::uint64_t> parse_signals(std::string_view text) {
+  const std::string_view digits = trim(text);
+  std::uint64_t signals = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), signals, 16);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return signals;
 }
 
 // "se.nr_migrations   :   12"
@@ -269,29 +327,55 @@ CgroupPaths parse_cgroup_paths(std::string_view text) {
     const std::string_view controllers = take(path, ':');
     if (!path.starts_with('/')) continue;
     if (has_option(controllers, "cpuset")) paths.cpuset = path;
+    if (has_option(controllers, "cpu")) paths.cpu = path;
     if (hierarchy == "0" && controllers.empty()) paths.unified = path;
   }
   return paths;
 }
 
-CpusetMounts parse_cpuset_mounts(std::string_view text) {
-  CpusetMounts mounts;
+// proc_pid_mountinfo(5): id, parent, device, root, directory, options, optional fields, "-", type, source, options of
+// the file system.
+std::vector<CgroupMount> parse_cgroup_mountinfo(std::string_view text) {
+  std::vector<CgroupMount> mounts;
+  std::string_view rest = trim(text);
+  while (!rest.empty()) {
+    std::string_view line = take(rest, '\n');
+    for (int field = 0; field < 3; ++field) take(line, ' ');
+    const std::string_view root = take(line, ' ');
+    const std::string_view directory = take(line, ' ');
+    while (!line.empty() && take(line, ' ') != "-") continue;
+    const std::string_view type = take(line, ' ');
+    take(line, ' ');
+    add_cgroup_mount(mounts, type, directory, take(line, ' '), root);
+  }
+  return mounts;
+}
+
+std::vector<CgroupMount> parse_cgroup_mounts(std::string_view text) {
+  std::vector<CgroupMount> mounts;
   std::string_view rest = trim(text);
   while (!rest.empty()) {
     std::string_view line = take(rest, '\n');
     take(line, ' ');
     const std::string_view directory = take(line, ' ');
     const std::string_view type = take(line, ' ');
-    const std::string_view options = take(line, ' ');
-    if (type == "cgroup2") {
-      if (mounts.unified.empty()) mounts.unified = unescape(directory);
-    } else if (type == "cpuset" || (type == "cgroup" && has_option(options, "cpuset"))) {
-      if (!mounts.cpuset.empty()) continue;
-      mounts.cpuset = unescape(directory);
-      mounts.noprefix = type == "cpuset" || has_option(options, "noprefix");
-    }
+    add_cgroup_mount(mounts, type, directory, take(line, ' '), "/");
   }
   return mounts;
+}
+
+std::optional<double> parse_cpu_quota(std::string_view quota, std::string_view period) {
+  const auto time = parse_number(quota);
+  const auto of = parse_number(period);
+  if (!time || !of || *time == 0 || *of == 0) return std::nullopt;
+  return static_cast<double>(*time) / static_cast<double>(*of);
+}
+
+// "200000 100000", or "max 100000".
+std::optional<double> parse_cpu_max(std::string_view text) {
+  std::string_view period = trim(text);
+  const std::string_view quota = take(period, ' ');
+  return parse_cpu_quota(quota, period);
 }
 
 }  // namespace groupaffinity

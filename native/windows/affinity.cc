@@ -22,6 +22,7 @@
 #include <memory>
 
 #include "../platform.h"
+#include "placing.h"
 #include "processors.h"
 
 namespace groupaffinity {
@@ -75,13 +76,31 @@ GROUP_AFFINITY as_group_affinity(const GroupMask& processors) noexcept {
   return affinity;
 }
 
-// False where the formed groups lack one of the processors.
+// The call moves the thread before it returns; this is for systems that take a moment longer. The set is in force in
+// any case, so what is left to wait for is bounded.
+void arrive(const GROUP_AFFINITY& affinity) noexcept {
+  constexpr int kTurns = 1000;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    PROCESSOR_NUMBER at{};
+    GetCurrentProcessorNumberEx(&at);
+    if (at.Group == affinity.Group && at.Number < kGroupSize && ((Word{affinity.Mask} >> at.Number) & 1) != 0) return;
+    SwitchToThread();
+  }
+}
+
+// For a previous set that the formed groups can't express: then nothing could bring it back later.
+Result undo(const GROUP_AFFINITY& previous) noexcept {
+  SetThreadGroupAffinity(GetCurrentThread(), &previous, nullptr);
+  return failure(ERROR_INVALID_DATA);
+}
+
+}  // namespace
+
 bool to_words(const Groups& formed, const GROUP_AFFINITY& affinity, Words words) noexcept {
   const Word mask = affinity.Mask;
   return mask != 0 && (mask & ~formed.maximum(affinity.Group)) == 0 && formed.scatter({affinity.Group, mask}, words);
 }
 
-// The one group that all of `words` lie in, or at least the active ones: `trimmed` then.
 Result to_group(const Groups& formed, ConstWords words, GroupMask& processors) noexcept {
   int wanted = 0;
   for (const Word word : words) wanted += std::popcount(word);
@@ -100,21 +119,11 @@ Result to_group(const Groups& formed, ConstWords words, GroupMask& processors) n
   return {active > 1 ? Outcome::spans_groups : Outcome::trimmed, 0};
 }
 
-// The call moves the thread before it returns; this is for systems that take a moment longer. The set is in force in
-// any case, so what is left to wait for is bounded.
-void arrive(const GROUP_AFFINITY& affinity) noexcept {
-  constexpr int kTurns = 1000;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    PROCESSOR_NUMBER at{};
-    GetCurrentProcessorNumberEx(&at);
-    if (at.Group == affinity.Group && at.Number < kGroupSize && ((Word{affinity.Mask} >> at.Number) & 1) != 0) return;
-    SwitchToThread();
-  }
+bool placed(const Result& result) noexcept {
+  return result.outcome == Outcome::done || result.outcome == Outcome::trimmed;
 }
 
-// Confines the calling thread to the active ones of `wanted`; `in_force` and `previous` are written on `done` and
-// `trimmed` only.
-Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_force,
+Result place(HANDLE thread, const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_force,
              GROUP_AFFINITY& previous) noexcept {
   if (wanted.mask == 0 || (wanted.mask & ~formed.maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
   GroupMask running = wanted;
@@ -124,28 +133,31 @@ Result place(const Groups& formed, const GroupMask& wanted, GROUP_AFFINITY& in_f
 
   const GROUP_AFFINITY affinity = as_group_affinity(running);
   GROUP_AFFINITY before{};
-  if (!SetThreadGroupAffinity(GetCurrentThread(), &affinity, &before)) {
+  if (!SetThreadGroupAffinity(thread, &affinity, &before)) {
     const DWORD error = GetLastError();
     // Everything else that is wrong with a parameter was ruled out above.
     return {error == ERROR_INVALID_PARAMETER ? Outcome::not_allowed : Outcome::refused, error};
   }
-  arrive(affinity);
   in_force = affinity;
   previous = before;
   return {running.mask == wanted.mask ? Outcome::done : Outcome::trimmed, 0};
 }
 
-bool placed(const Result& result) noexcept {
-  return result.outcome == Outcome::done || result.outcome == Outcome::trimmed;
+Result give_back(HANDLE thread, const Groups& formed, ConstWords previous, GROUP_AFFINITY& in_force) noexcept {
+  GroupMask processors;
+  if (const Result chosen = to_group(formed, previous, processors); !placed(chosen)) return chosen;
+  GROUP_AFFINITY before{};
+  Result result = place(thread, formed, processors, in_force, before);
+  if (result.outcome != Outcome::not_allowed) return placed(result) ? Result{} : result;
+  // The process was narrowed meanwhile. That narrows the sets of its threads as well, so what is left of the previous
+  // one is what the thread would have by now; where nothing is left, it would have all that the process has.
+  const Word granted = process_affinity(processors.group) & formed.maximum(processors.group);
+  const bool some = (processors.mask & granted) != 0;
+  processors.mask = some ? processors.mask & granted : granted;
+  result = place(thread, formed, processors, in_force, before);
+  if (!placed(result)) return result;
+  return {some ? Outcome::done : Outcome::trimmed, 0};
 }
-
-// For a previous set that the formed groups can't express: then nothing could bring it back later.
-Result undo(const GROUP_AFFINITY& previous) noexcept {
-  SetThreadGroupAffinity(GetCurrentThread(), &previous, nullptr);
-  return failure(ERROR_INVALID_DATA);
-}
-
-}  // namespace
 
 Support support() noexcept {
   return {.platform = "windows",
@@ -185,8 +197,9 @@ Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noex
   if (!placed(chosen)) return chosen;
   GROUP_AFFINITY after{};
   GROUP_AFFINITY before{};
-  const Result result = place(*formed, processors, after, before);
+  const Result result = place(GetCurrentThread(), *formed, processors, after, before);
   if (!placed(result)) return result;
+  arrive(after);
   if (!to_words(*formed, before, previous) || !to_words(*formed, after, in_force)) return undo(before);
   return chosen.outcome == Outcome::trimmed ? chosen : result;
 }
@@ -196,8 +209,9 @@ Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slic
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GROUP_AFFINITY after{};
   GROUP_AFFINITY before{};
-  const Result result = place(*formed, wanted, after, before);
+  const Result result = place(GetCurrentThread(), *formed, wanted, after, before);
   if (!placed(result)) return result;
+  arrive(after);
   if (!to_words(*formed, before, previous)) return undo(before);
   previous_slice = {before.Group, before.Mask};
   return result;
@@ -206,20 +220,10 @@ Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slic
 Result restore_affinity(ConstWords previous) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
-  GroupMask processors;
-  if (const Result chosen = to_group(*formed, previous, processors); !placed(chosen)) return chosen;
   GROUP_AFFINITY after{};
-  GROUP_AFFINITY before{};
-  Result result = place(*formed, processors, after, before);
-  if (result.outcome != Outcome::not_allowed) return placed(result) ? Result{} : result;
-  // The process was narrowed meanwhile. That narrows the sets of its threads as well, so what is left of the previous
-  // one is what the thread would have by now; where nothing is left, it would have all that the process has.
-  const Word granted = process_affinity(processors.group) & formed->maximum(processors.group);
-  const bool some = (processors.mask & granted) != 0;
-  processors.mask = some ? processors.mask & granted : granted;
-  result = place(*formed, processors, after, before);
-  if (!placed(result)) return result;
-  return {some ? Outcome::done : Outcome::trimmed, 0};
+  const Result result = give_back(GetCurrentThread(), *formed, previous, after);
+  if (placed(result)) arrive(after);
+  return result;
 }
 
 std::uint32_t current_cpu() noexcept {

@@ -7,12 +7,18 @@
 #include <time.h>
 #include <unistd.h>
 
-long fake_syscall(long number, ...);
+#include "../../native/linux/kernel_calls.h"
+
+namespace groupaffinity {
+long fake_get_affinity(std::span<Word> words) noexcept;
+long fake_set_affinity(std::span<const Word> words) noexcept;
+}  // namespace groupaffinity
 int fake_open(const char* path, int flags, ...);
 int fake_cpu();
 int fake_clock(clockid_t, timespec* time);
 
-#define syscall fake_syscall
+#define kernel_get_affinity fake_get_affinity
+#define kernel_set_affinity fake_set_affinity
 #define open fake_open
 #define sched_getcpu fake_cpu
 #define clock_gettime fake_clock

@@ -1,12 +1,10 @@
 // The Linux backend on a kernel of 6 CPUs that come and go. A second thread that nobody pins lives through the same,
 // and tells what a restored one must be.
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bit>
 #include <cerrno>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../native/linux/cpuset.h"
+#include "../../native/linux/cgroup.h"
 #include "../../native/platform.h"
 
 using namespace groupaffinity;
@@ -85,23 +83,6 @@ void tell(const char* what, Word operand, int outcome) {
 
 }  // namespace
 
-long fake_syscall(long number, ...) {
-  va_list arguments;
-  va_start(arguments, number);
-  const long thread = va_arg(arguments, long);
-  const auto bytes = va_arg(arguments, std::size_t);
-  Word* const words = va_arg(arguments, Word*);
-  va_end(arguments);
-  if (thread != 0) std::abort();
-  if (number == SYS_sched_getaffinity) {
-    words[0] = pinned.allowed & online;
-    return sizeof(Word);
-  }
-  if (number == SYS_sched_setaffinity && bytes >= sizeof(Word) && ask(pinned, words[0])) return 0;
-  errno = EINVAL;
-  return -1;
-}
-
 int fake_open(const char* path, int, ...) {
   if (std::strstr(path, "/cpu/online") != nullptr) return file(list(online));
   if (std::strstr(path, "thread-self/status") == nullptr) return -1;
@@ -119,6 +100,13 @@ int fake_clock(clockid_t, timespec* time) {
 int fake_cpu() { return std::countr_zero(pinned.allowed & online); }
 
 namespace groupaffinity {
+long fake_get_affinity(std::span<Word> words) noexcept {
+  words[0] = pinned.allowed & online;
+  return sizeof(Word);
+}
+
+long fake_set_affinity(std::span<const Word> words) noexcept { return ask(pinned, words[0]) ? 0 : -EINVAL; }
+
 bool read_own_cpuset(CpuSet& cpus) {
   for (std::uint32_t cpu = 0; cpu < 64; ++cpu)
     if (((cpuset >> cpu) & 1) != 0) cpus.add(cpu);

@@ -26,7 +26,7 @@ export function drawCurves(figure: HTMLElement, curves: readonly Curve[]): void 
   if (host === null) return;
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((one, other) => one - other);
   const ys = curves.map((curve) => xs.map((x) => valueAt(curve, x)));
-  const end = (xs.at(-1) ?? 1) * 1.01;
+  const end = Math.max(xs.at(-1) ?? 0, 1) * 1.01;
   const shown = curves.map(() => true);
 
   const tell = (at: number | null | undefined): void => {

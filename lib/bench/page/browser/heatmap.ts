@@ -44,7 +44,8 @@ function scaleOf({ values, isTime }: Metric): Scale {
   let [low, high] = [sorted[cut] ?? 0, sorted[sorted.length - 1 - cut] ?? 1];
   if (!isTime) [low, high] = [0, Math.max(high, 0.05)];
   else if (high < low * 1.1) [low, high] = [((low + high) / 2) * 0.95, ((low + high) / 2) * 1.05];
-  const isLog = isTime && high > low * 2.5;
+  if (high <= low) high = low + 1;
+  const isLog = isTime && low > 0 && high > low * 2.5;
   const place = (value: number): number => (isLog ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
   const ticks = isLog ? multiplicativeTicks(low, high, 6) : additiveTicks(low, high, 5);
   return { low, high, isLog, place, ticks, below: (sorted[0] ?? low) < low * 0.999, above: (sorted.at(-1) ?? high) > high * 1.001 };

@@ -1,8 +1,14 @@
 /** Calls of the library: each timed alone, and in batches in turn with the bare calls that do the same. */
-import { native, type Native } from '../binding.ts';
+import { native } from '../binding.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { STOR_GROUP_AFFINITY, STOR_STATUS_SUCCESS, storStatusName } from '../storport/index.ts';
-import { StorPortRevertToUserGroupAffinityThread, StorPortSetSystemGroupAffinityThread } from '../storport/index.ts';
+import { processGroups } from '../machine/group-table.ts';
+import {
+  STOR_GROUP_AFFINITY,
+  STOR_STATUS_SUCCESS,
+  StorPortRevertToUserGroupAffinityThread,
+  StorPortSetSystemGroupAffinityThread,
+  storStatusName,
+} from '../storport/index.ts';
 import { readOwn } from '../threads/own-thread.ts';
 import { pin } from '../threads/pin.ts';
 import { median } from './statistics.ts';
@@ -115,10 +121,10 @@ function wordsOf(cpus: CpuSet): BigUint64Array {
   return words;
 }
 
-function bare(timeBareExchanges: Native['timeBareExchanges'], first: CpuSet, second: CpuSet): (count: number) => number {
+function bare(first: CpuSet, second: CpuSet): (count: number) => number {
   const words = [wordsOf(first), wordsOf(second)] as const;
   return (count) => {
-    const { nanoseconds, osError } = timeBareExchanges(words[0], words[1], count);
+    const { nanoseconds, osError } = native.timeBareExchanges(words[0], words[1], count);
     if (osError !== 0) throw new Error(`the operating system refuses the bare calls: error ${osError}`);
     return nanoseconds;
   };
@@ -134,14 +140,21 @@ function clockTime(): number {
   return median(times);
 }
 
+/** What the thread comes back to from a scope around this CPU; where it can't span groups, in the CPU's own. */
+function userSet(cpu: number): CpuSet {
+  const own = readOwn();
+  if (native.support().spansGroups) return own;
+  const group = processGroups().table.find((cpus) => cpus.includes(cpu)) ?? [];
+  return own.intersect(CpuSet.of(group.filter((one) => one !== undefined)));
+}
+
 /** The thread's set by the operating system's record of it, which is not asked of any call that is timed. */
 const recorded = (): bigint | undefined => native.readThread(native.currentThread())?.allowed;
 
 /** Compiles what is timed; what it returns takes the samples of a pass. */
 export function prepareCalls(task: CallsTask): (milliseconds: number) => TimesOutcome {
-  const user = readOwn();
-  const work = workOf(task, user);
-  const floor = bare(native.timeBareExchanges, CpuSet.parse(task.first), work.after);
+  const work = workOf(task, userSet(task.seats[0]));
+  const floor = bare(CpuSet.parse(task.first), work.after);
   // A thread that had offline CPUs in its set has none from here on, whoever changes it last.
   floor(2);
   const expected = task.call === 'set' ? work.after.toMask() : recorded();

@@ -53,6 +53,8 @@ class ScenarioProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',
     });
+    // One that can't be started, or spoken to, is told by `answer`.
+    this.#child.on('error', () => undefined);
     this.#closed = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#said = (this.#said + text).slice(-2000)));
   }
@@ -124,11 +126,11 @@ class Course {
     return this.#outcomes.length === 0 ? this.#sampling + start : this.#took / this.#outcomes.length;
   }
 
-  async pass(signal: AbortSignal): Promise<void> {
+  async pass(part: number, signal: AbortSignal): Promise<void> {
     if (typeof this.#planned === 'string') return;
     const begun = performance.now();
     this.#process ??= new ScenarioProcess();
-    const order: Order = { task: this.#planned.task, milliseconds: this.#sampling };
+    const order: Order = { task: this.#planned.task, milliseconds: this.#sampling, part };
     const answer = await this.#process.answer(order, this.#sampling + patience, signal);
     if (!this.#keeps || answer === undefined || 'error' in answer) await this.end();
     if (answer === undefined) return;
@@ -180,7 +182,7 @@ export async function* run(
           const left = courses.reduce((sum, { milliseconds }, place) => sum + milliseconds * (passes - pass + (place < at ? 0 : 1)), 0);
           const done = performance.now() - begun;
           onProgress({ id: course.id, pass, passes, part: done / (done + left), secondsLeft: left / 1000 });
-          await course.pass(signal);
+          await course.pass((pass - 1) / passes, signal);
         }
         if (pass === passes) {
           await course.end();

@@ -5,7 +5,7 @@ import { sampleArrivals, sampleGaps, sampleTrips } from './native-threads.ts';
 import type { Answer, Order, Outcome, Task } from './task.ts';
 import { sampleWork } from './work.ts';
 
-type Sample = (milliseconds: number) => Outcome | Promise<Outcome>;
+type Sample = (milliseconds: number, part: number) => Outcome | Promise<Outcome>;
 
 function prepare(task: Task): Sample {
   switch (task.kind) {
@@ -18,17 +18,17 @@ function prepare(task: Task): Sample {
     case 'work':
       return (milliseconds) => sampleWork(task, milliseconds);
     case 'trips':
-      return (milliseconds) => sampleTrips(task, milliseconds);
+      return (milliseconds, part) => sampleTrips(task, milliseconds, part);
   }
 }
 
 let sample: Sample | undefined;
 
-async function answer({ task, milliseconds }: Order): Promise<Answer> {
+async function answer({ task, milliseconds, part }: Order): Promise<Answer> {
   try {
     sample ??= prepare(task);
     const end = watch();
-    const outcome = await sample(milliseconds);
+    const outcome = await sample(milliseconds, part);
     return { outcome, meanwhile: end() };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };

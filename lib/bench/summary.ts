@@ -1,4 +1,5 @@
 /** Does pinning pay here? In words that claim no more than the figures do. */
+import { CpuSet } from '../machine/cpu-set.ts';
 import { percent, range, ratio, time, withRange } from './quantities.ts';
 import type { BenchDocument, Estimate, RateResult, ScenarioResult, TimesResult } from './result.ts';
 import { estimate, isBelow, isConfident } from './statistics.ts';
@@ -38,9 +39,10 @@ type Find = <K extends 'times' | 'rate'>(kind: K, id: string) => Extract<Scenari
 
 const rates = ({ passes, rate }: RateResult): { passes: readonly (number | null)[]; all: Estimate } => ({ passes, all: rate });
 
-function throughput(find: Find): { lines: string[]; verdicts: Contrast['verdict'][] } {
+function throughput(find: Find, cpus: number): { lines: string[]; verdicts: Contrast['verdict'][] } {
   const lines: string[] = [];
   const verdicts: Contrast['verdict'][] = [];
+  let small = false;
   for (const [load, words] of Object.entries(loads)) {
     const [spread, packed, free] = ['spread', 'packed', 'free'].map((way) => find('rate', `throughput.${load}.${way}`));
     if (spread === undefined || free === undefined) continue;
@@ -57,7 +59,9 @@ function throughput(find: Find): { lines: string[]; verdicts: Contrast['verdict'
     const packing =
       together?.verdict === 'less' || together?.verdict === 'more' ? ` All on one core they did ${times(together.ratio)} of it.` : '';
     lines.push(`${words}: ${said}${packing}`);
+    if (verdict === 'alike' && spread.workers.length >= cpus) small = true;
   }
+  if (small) lines.push('With as many CPUs as workers a scheduler has little to get wrong.');
   return { lines, verdicts };
 }
 
@@ -77,12 +81,8 @@ function overFloor(result: TimesResult | undefined): string {
   const { floorRatio, floorRatioInterval, passes } = result ?? {};
   if (floorRatio === undefined || floorRatioInterval === undefined || !isConfident(passes ?? [])) return '';
   const [low, high] = floorRatioInterval;
-  const value = { value: floorRatio, low, high };
-  return low > 1
-    ? `, ${times(value)} the bare calls`
-    : high < 1
-      ? `, ${times(value)} the bare calls`
-      : ', no more than the bare calls to see';
+  if (low <= 1 && high >= 1) return ', no difference to see to the bare calls';
+  return `, ${times({ value: floorRatio, low, high })} the bare calls`;
 }
 
 function costs(find: Find, moves: readonly TimesResult[]): string[] {
@@ -148,7 +148,7 @@ function noise(scenarios: readonly ScenarioResult[], machine: BenchDocument['mac
       : '';
   const lines = parts.length > 0 ? [`Noise: ${parts.join(', ')}.${verdict}`] : [];
   if (machine.hypervisor === true)
-    lines.push('This is a virtual machine: where its CPUs really run, and what else runs there, is its host’s business and may change.');
+    lines.push('This is a virtual machine: where its CPUs really run, and what else runs there, its host decides, and may change.');
   return lines;
 }
 
@@ -172,7 +172,7 @@ export function summarize({
   const find: Find = (kind, id) =>
     scenarios.find((result): result is Extract<ScenarioResult, { kind: typeof kind }> => result.kind === kind && result.id === id);
   const moves = scenarios.filter((result): result is TimesResult => result.kind === 'times' && result.id.startsWith('set.moves.'));
-  const { lines, verdicts } = throughput(find);
+  const { lines, verdicts } = throughput(find, CpuSet.parse(machine.allowed).size);
   const measured = scenarios.some((result) => 'noise' in result);
   if (!measured) return ['Nothing was measured.'];
   return [

@@ -54,6 +54,8 @@ export type Task = CallsTask | ArrivalTask | GapsTask | WorkTask | TripsTask;
 export interface Order {
   readonly task: Task;
   readonly milliseconds: number;
+  /** From 0 to 1: how much of the run lies behind. */
+  readonly part: number;
 }
 
 /** What else went on meanwhile; seconds are of all CPUs together, null where the system does not tell. */

@@ -134,16 +134,20 @@ function roundTrips(result: PairsResult, width: number): string {
   const matrix = table(heads, rows, heads);
   const sorted = [...found].sort((a, b) => a.p50 - b.p50);
   const [nearest, middle, farthest] = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)];
-  const say = (pair: typeof nearest): string => (pair === undefined ? '' : `${time(pair.p50)} (CPUs ${pair.one} and ${pair.other})`);
+  const say = (pair: typeof nearest): string => (pair === undefined ? '' : `${time(pair.p50)} between CPUs ${pair.one} and ${pair.other}`);
   const spreads = found.map(spreadOf).sort((a, b) => a - b);
-  const fits = Math.max(...matrix.split('\n').map((line) => line.length)) <= width;
+  const fits = found.length > 1 && Math.max(...matrix.split('\n').map((line) => line.length)) <= width;
   return [
     ...(fits ? [matrix] : []),
     found.length === 1 ? say(nearest) : `nearest ${say(nearest)}, in the middle ${say(middle)}, farthest ${say(farthest)}`,
-    `a pair’s passes lie ${percent(spreads[spreads.length >> 1] ?? 0)} apart${spreads.length > 1 ? ` in the middle, ${percent(spreads.at(-1) ?? 0)} at most` : ''}`,
+    found.length === 1
+      ? `its passes lie ${percent(spreads[0] ?? 0)} apart`
+      : `the passes of a pair lie ${percent(spreads[spreads.length >> 1] ?? 0)} apart in the middle, ${percent(spreads.at(-1) ?? 0)} at most`,
     ...(result.omitted === '' ? [] : [`too many for all pairs: CPUs ${result.omitted} were left out`]),
-    ...(fits ? [] : ['the whole table is in --json']),
-  ].join('\n');
+    ...(fits || found.length === 1 ? [] : ['too wide for a table here: all pairs are in --json and --html']),
+  ]
+    .map((line) => (line === matrix ? line : wrapped(line, width)))
+    .join('\n');
 }
 
 /** Breaks a sentence at blanks; lines after the first are indented. */

@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, statSync, openSync, readSync, closeSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { BenchDocument } from '../../lib/bench/result.ts';
 import { CpuSet } from '../../lib/machine/cpu-set.ts';
 import { fromList } from '../fixtures/compose.ts';
 import type { Order, Step, Told } from './guest-protocol.ts';
@@ -374,9 +375,38 @@ function orderFor(shape: Shape): Order {
       node('hotplug', 300, 'agents/hotplug.mjs'),
       node('guard', 300, 'agents/guard.mjs'),
       node('cost', 200, 'agents/cost.mjs'),
+      node('bench', 400, 'dist/cli/main.js', 'bench', '--quick', '--json', 'set', 'pin', 'jitter.pinned', 'throughput.compute.spread'),
       node('validate', 500, 'dist/cli/main.js', 'validate', '--json', '--moves', '4', ...(hotplug ? ['--hotplug'] : [])),
     ],
   };
+}
+
+/** Nothing broke, and a move was timed exactly where the machine has two CPUs that lie so. No figure of it means anything. */
+function checkBench(machine: TopologyDocument, { scenarios }: BenchDocument, found: Found): void {
+  found.same(
+    'bench: nothing broke',
+    [],
+    scenarios.filter(({ kind }) => kind === 'fail'),
+  );
+  const cpus = fromList(machine.cpus.allowed);
+  const pairs = cpus.flatMap((one, at) => cpus.slice(at + 1).map((other) => [one, other] as const));
+  const some = (lies: (together: (sets: readonly { cpus: string }[]) => boolean) => boolean): boolean =>
+    pairs.some(([one, other]) => lies((sets) => sets.some(({ cpus: list }) => [one, other].every((cpu) => fromList(list).includes(cpu)))));
+  const { cores, packages, numaNodes } = machine;
+  const l3 = machine.caches.filter(({ level }) => level === 3);
+  const groups = machine.groups.map(({ online }) => ({ cpus: online }));
+  const expected = {
+    'same-core': some((together) => together(cores)),
+    'same-l3': some((together) => together(l3) && !together(cores)),
+    'other-l3': l3.length > 0 && some((together) => !together(l3) && together(packages)),
+    'other-package': some((together) => !together(packages)),
+    'other-node': some((together) => !together(numaNodes)),
+    'other-group': some((together) => !together(groups)),
+  };
+  const timed = Object.fromEntries(
+    Object.keys(expected).map((move) => [move, scenarios.some(({ id, kind }) => id === `set.moves.${move}` && kind === 'times')]),
+  );
+  found.same('bench: the moves are those of the guest', expected, timed);
 }
 
 async function visit(shape: Shape, found: Found): Promise<void> {
@@ -405,6 +435,8 @@ async function visit(shape: Shape, found: Found): Promise<void> {
   if (topology !== undefined) checkTopology(shape, topology as TopologyDocument, hwlocView(step('hwloc').stdout), found);
   for (const name of ['vectors', 'placement', 'threads', 'programs', 'hotplug', 'guard', 'cost'])
     for (const check of (documents(name) as Check[] | undefined) ?? []) found.checks.push(check);
+  const measured = documents('bench');
+  if (topology !== undefined && measured !== undefined) checkBench(topology as TopologyDocument, measured as BenchDocument, found);
   const validation = documents('validate');
   if (validation !== undefined) found.claims(validation as Validation);
   found.add('times', 'pass', [...told.values()].map(({ name, seconds }) => `${name} ${seconds.toFixed(1)} s`).join(', '));

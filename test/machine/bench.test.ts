@@ -307,7 +307,7 @@ describe('the end before the end', () => {
 
 describe('a scenario’s process', () => {
   async function answerOf(task: Task, milliseconds: number, meanwhile: (child: ChildProcess) => void = () => undefined): Promise<Answer> {
-    const order: Order = { task, milliseconds };
+    const order: Order = { task, milliseconds, part: 0 };
     const child = fork(scenarioFile, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const answer = once(child, 'message') as Promise<[Answer]>;
     child.send(order);

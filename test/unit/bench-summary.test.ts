@@ -65,6 +65,16 @@ describe('the answer', () => {
     expect(summary([...throughput('memory', spread, free)])).not.toMatch(claims);
   });
 
+  it('a difference is not looked for in vain on a machine that has a CPU for each worker: that is said', () => {
+    const same = throughput('memory', around(100, 0.05), around(100, 0.05));
+    const hint = 'With as many CPUs as workers a scheduler has little to get wrong.';
+    expect(summary(same, { machine: { ...machine, allowed: '0-1' } })).toContain(hint);
+    expect(summary(same)).not.toContain(hint);
+    expect(summary(throughput('memory', around(200, 0.05), around(100, 0.05)), { machine: { ...machine, allowed: '0-1' } })).not.toContain(
+      hint,
+    );
+  });
+
   it('says that it does not know where no work was measured', () => {
     expect(first(summary([timesResult('set.stays', around(1000, 0.1))]))).toBe(
       'Does pinning pay here? How much work gets done was not measured.',
@@ -121,7 +131,7 @@ describe('what it costs', () => {
       timesResult('remote.arrival', around(40_000, 0.1)),
     ]);
     expect(text).toContain('a Set that changes nothing costs 1.50 µs (1.46 to 1.54 µs), 1.06 times (1.05 to 1.07) the bare calls');
-    expect(text).toContain('a pin and its end 3.00 µs (2.91 to 3.09 µs), no more than the bare calls to see');
+    expect(text).toContain('a pin and its end 3.00 µs (2.91 to 3.09 µs), no difference to see to the bare calls');
     expect(text).toContain('What a move costs: below the same level 3 cache 25.0 µs (23.6 to 26.4 µs).');
     expect(text).toContain('is there after 40.0 µs');
   });

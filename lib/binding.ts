@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, toNamespacedPath } from 'node:path';
 import * as thisThread from 'node:worker_threads';
 import { AffinityError } from './errors.ts';
 
@@ -18,6 +17,10 @@ export const Outcome = {
   gone: 9,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** native/platform.h, `Claim`. */
+export const Claim = { mine: 0, taken: 1, impossible: 2 } as const;
+export type Claim = (typeof Claim)[keyof typeof Claim];
 
 export interface NativeSupport {
   platform: 'linux' | 'windows' | 'unsupported';
@@ -42,6 +45,7 @@ export interface NativeCpus {
 
 /** A machine as the operating system tells it (native/platform.h, `Machine`). */
 export interface NativeMachine extends NativeCpus {
+  quota: number | null;
   packages: { id: number | null; cpus: bigint }[];
   cores: { package: number | null; id: number | null; cpus: bigint }[];
   numaNodes: { id: number; cpus: bigint; capacity: bigint; distances: number[] }[];
@@ -61,6 +65,8 @@ export interface ThreadState {
   voluntarySwitches: number | null;
   involuntarySwitches: number | null;
   migrations: number | null;
+  /** ms that it ran, the system's work for it included. */
+  readonly cpuTime: number | null;
   /** As `niceOf` tells it. */
   readonly nice: number | null;
   /** When it began, in ms after a moment that all threads share. */
@@ -71,6 +77,18 @@ export interface ThreadState {
   readonly waitsForEvents: boolean | null;
 }
 
+/** What a guard saw (native/guard.h, `Drift`). */
+export interface NativeDrift {
+  /** narrowed, widened, moved, mended */
+  what: 0 | 1 | 2 | 3;
+  /** offline, withheld, unknown */
+  cause: 0 | 1 | 2;
+  thread: number;
+  seat: number | null;
+  wanted: bigint;
+  found: bigint;
+}
+
 /** A thread that has loaded the addon, as it introduced itself. */
 export interface Inhabitant {
   readonly thread: number;
@@ -78,6 +96,24 @@ export interface Inhabitant {
   /** Node's threadId. */
   readonly worker: number;
   readonly name: string;
+}
+
+/** A process of anybody's (native/platform.h, `Process`). */
+export interface NativeProcess {
+  readonly process: number;
+  /** The process that it is a thread of; `process` itself where it is one. */
+  readonly leader: number;
+  readonly parent: number;
+  /** Of its main thread. */
+  readonly name: string;
+  /** The file that it runs; empty where the operating system does not say. */
+  readonly program: string;
+  /** The program's name among them; empty where the operating system does not say. */
+  readonly arguments: string[];
+  /** What it was started with, as `NAME=value`; empty where the operating system does not say. */
+  readonly environment: string[];
+  /** Whose it is; null where the operating system does not say. */
+  readonly user: number | null;
 }
 
 /** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
@@ -98,6 +134,8 @@ export interface Native {
   readonly restore: () => Outcome;
   /** -1 where the platform can't tell */
   readonly currentCpu: () => number;
+  /** A steady clock, ns. */
+  readonly clock: () => number;
   readonly support: () => NativeSupport;
   readonly readCpus: () => { outcome: Outcome; osError: number } & Partial<NativeCpus>;
   readonly readMachine: (sysroot: string) => { outcome: Outcome; osError: number } & Partial<NativeMachine>;
@@ -138,6 +176,28 @@ export interface Native {
   readonly hardwareIds: () => { cpu: number; id: number }[];
   /** Takes a CPU of the machine offline, or back; `unsupported` where that can't be. */
   readonly setOnline: (cpu: number, online: boolean) => { outcome: Outcome; osError: number };
+  readonly currentUser: () => number;
+  /** All that the operating system shows. */
+  readonly findProcesses: () => { outcome: Outcome; osError: number; processes: number[] };
+  readonly readProcess: (process: number) => { outcome: Outcome; osError: number } & Partial<NativeProcess>;
+  /** Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`. */
+  readonly leaveToChildren: (words: BigUint64Array) => { outcome: Outcome; osError: number };
+  /** From now on this process counts as started with these CPUs. */
+  readonly noteStart: (words: BigUint64Array) => void;
+  /** What this process was started with, as `NAME=value`; empty where nobody knows. */
+  readonly firstEnvironment: () => string[];
+  /** This process becomes the program that its own last arguments name; comes back where it can't be. */
+  readonly become: (args: readonly string[]) => { outcome: Outcome; osError: number };
+  /** Signals that ask a program for something wait from now on to be handed to a child process. */
+  readonly catchSignals: () => { outcome: Outcome; osError: number };
+  /** Each once, and not what the terminal has sent it already; 0: to nobody. */
+  readonly handSignalsTo: (process: number) => void;
+  readonly endBySignal: (signal: number) => void;
+  /** One environment of the machine has a name at a time, until it lets go or ends in any way. */
+  readonly claimName: (name: string) => Claim;
+  /** The name that was claimed last. */
+  readonly letGo: () => void;
+  readonly isClaimed: (name: string) => boolean;
   /** `count` bare calls of the operating system, with the two sets in turn; words as in `memory`. */
   readonly timeBareExchanges: (first: BigUint64Array, second: BigUint64Array, count: number) => { nanoseconds: number; osError: number };
   readonly timeCurrentCpu: (count: number) => { nanoseconds: number; osError: number };
@@ -148,6 +208,38 @@ export interface Native {
     rounds: number,
     samples: number,
   ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
+  /** Guards the calling thread, or the threads on a plan's seats; looks every `check` milliseconds at least. */
+  readonly beginGuard: (plan: number | null, check: number, tell: () => void) => { outcome: Outcome; osError: number; guard?: number };
+  readonly endGuard: (guard: number) => void;
+  readonly takeDrifts: (guard: number) => NativeDrift[];
+  /**
+   * Blocks; a sample is the time from a bare call on CPU `caller` that sends a running thread from one CPU to another
+   * until that sees itself there. Ends after so many samples or nanoseconds.
+   */
+  readonly measureArrivals: (
+    caller: number,
+    from: number,
+    to: number,
+    samples: number,
+    time: number,
+  ) => { outcome: Outcome; osError: number; nanoseconds: Float64Array; strays: number };
+  /** Blocks for `time` ns: the gaps longer than `over` in which a thread on one CPU, or with null on any, did not run. */
+  readonly measureGaps: (
+    cpu: number | null,
+    time: number,
+  ) => {
+    outcome: Outcome;
+    osError: number;
+    over: number;
+    elapsed: number;
+    nanoseconds: Float64Array;
+    strays: number;
+    moves: number;
+  };
+  /** What all CPUs together did since the machine started, in seconds; null where the operating system does not tell. */
+  readonly cpuTime: () => { all: number; busy: number; stolen: number | null } | null;
+  /** Null where processors don't tell. */
+  readonly underHypervisor: () => boolean | null;
   readonly addContext: () => number;
   /** False where another thread has the context, this one has another, or it has ended. */
   readonly beginContext: (context: number) => boolean;
@@ -162,20 +254,47 @@ export interface Native {
   readonly waitForContext: (context: number, nanoseconds: number | null) => boolean;
 }
 
-const require = createRequire(import.meta.url);
 /** The folder that package.json lies in. */
-export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+export const packageRoot: string = /* @__PURE__ */ dirname(import.meta.dirname);
+
+/** What the package carries, as `linux-x64 (glibc, musl)`. */
+function prebuilt(): string[] {
+  const { existsSync, readdirSync } = process.getBuiltinModule('node:fs');
+  const folder = join(packageRoot, 'prebuilds');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((system) => {
+      const libcs = readdirSync(join(folder, system)).flatMap((name) => /\.(glibc|musl)\.node$/.exec(name)?.[1] ?? []);
+      return libcs.length === 0 ? system : `${system} (${libcs.sort().join(', ')})`;
+    });
+}
+
+/** One line for any shell, run from any folder. */
+function buildCommand(): string {
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  const nodedir = dirname(dirname(process.execPath));
+  // Headers that lie beside the binary need no download.
+  const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? ` --nodedir "${nodedir}"` : '';
+  const nodeGyp = join(packageRoot, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  return [
+    `npm install --prefix "${packageRoot}" --no-save --no-package-lock --save-prod --omit=dev --ignore-scripts node-addon-api@8 node-gyp@12`,
+    `node "${nodeGyp}" rebuild --directory "${packageRoot}"${headers}`,
+  ].join(' && ');
+}
 
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const carried = prebuilt();
   return new AffinityError(
     'ERR_AFFINITY_NO_BINARY',
     [
       'groupaffinity: its native addon did not load.',
       `Found:  ${found}`,
       `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
-      `To do:  build it from source: npm install --no-save node-addon-api && npx node-gyp rebuild --directory "${packageRoot}"`,
-      '        (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
+      `Here:   prebuilt ones for ${carried.length === 0 ? 'no system' : carried.join(', ')}`,
+      'To do:  build it from source (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3):',
+      `        ${buildCommand()}`,
     ].join('\n'),
     { cause },
   );
@@ -194,6 +313,7 @@ function absent(failure: AffinityError): Native {
     exchangeGroup: fail,
     restore: fail,
     currentCpu: fail,
+    clock: fail,
     support: () => ({
       platform: 'unsupported',
       affinity: false,
@@ -227,9 +347,29 @@ function absent(failure: AffinityError): Native {
     hardwareId: fail,
     hardwareIds: fail,
     setOnline: fail,
+    currentUser: fail,
+    findProcesses: fail,
+    readProcess: fail,
+    leaveToChildren: fail,
+    noteStart: fail,
+    firstEnvironment: fail,
+    become: fail,
+    catchSignals: fail,
+    handSignalsTo: fail,
+    endBySignal: fail,
+    claimName: fail,
+    letGo: fail,
+    isClaimed: fail,
     timeBareExchanges: fail,
     timeCurrentCpu: fail,
     measureRoundTrips: fail,
+    beginGuard: fail,
+    endGuard: fail,
+    takeDrifts: fail,
+    measureArrivals: fail,
+    measureGaps: fail,
+    cpuTime: fail,
+    underHypervisor: fail,
     addContext: fail,
     beginContext: fail,
     endContext: fail,
@@ -246,36 +386,95 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
-function load(): { native: Native; failure: AffinityError | undefined } {
+/** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
+export function loadFrom(file: string): Native {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  const addon = module.exports as Native;
+  // Workers know their name from Node 22.20 and 24.6 on.
+  const { threadName } = thisThread as { threadName?: string };
+  addon.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+  return addon;
+}
+
+function checked(file: string): Loaded {
+  const path = toNamespacedPath(file);
+  const addon = loadFrom(path);
+  if (!isAddon(addon)) throw new TypeError(`${file} is not groupaffinity's`);
+  return { native: addon, file: path, failure: undefined };
+}
+
+/**
+ * Where the addon lies nearly always: built from source, or in the package, of whose files for two C libraries only the
+ * right one loads. To find these by node-gyp-build takes longer than all the rest of an import.
+ */
+function usualFiles(): string[] {
+  const { arch, env, platform } = process;
+  if (env['GROUPAFFINITY_PREBUILD'] !== undefined || env['PREBUILDS_ONLY'] !== undefined) return [];
+  const prebuilt = join('prebuilds', `${platform}-${arch}`, 'groupaffinity');
+  const files = [join('build', 'Release', 'groupaffinity.node'), `${prebuilt}.musl.node`, `${prebuilt}.glibc.node`, `${prebuilt}.node`];
+  return files.map((file) => join(packageRoot, file));
+}
+
+interface Loaded {
+  native: Native;
+  file: string;
+  failure: AffinityError | undefined;
+}
+
+function load(): Loaded {
+  for (const file of usualFiles()) {
+    try {
+      return checked(file);
+    } catch {
+      // Absent or unfit: node-gyp-build finds another one, or the same one and says why.
+    }
+  }
   try {
-    const find = require('node-gyp-build') as (root: string) => unknown;
-    const addon = find(packageRoot);
-    if (!isAddon(addon)) throw new TypeError(`the .node file below ${packageRoot} is not groupaffinity's`);
-    return { native: addon, failure: undefined };
+    const finder = createRequire(import.meta.url)('node-gyp-build') as { resolve: (root: string) => string };
+    return checked(finder.resolve(packageRoot));
   } catch (cause) {
     const failure = loadFailure(cause);
-    return { native: absent(failure), failure };
+    return { native: absent(failure), file: '', failure };
   }
 }
 
-const loaded = load();
+const loaded = /* @__PURE__ */ load();
 
 /** The addon of this thread's environment. */
 export const native: Native = loaded.native;
 /** Why the addon did not load, if it did not. */
 export const loadError: AffinityError | undefined = loaded.failure;
+/** Where it was found; empty where it did not load. */
+export const addonFile: string = loaded.file;
 
-// Whoever lists the threads of the process knows this one by it. Workers know their name from Node 22.20 and 24.6 on.
-const { threadName } = thisThread as { threadName?: string };
-native.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+interface Operands {
+  readonly operands: BigUint64Array;
+  readonly operands32: Uint32Array;
+  readonly wanted: BigUint64Array;
+  readonly previous: BigUint64Array;
+  readonly inForce: BigUint64Array;
+}
 
-const sets = 8 * 8;
-const setBytes = native.maskWords * 8;
+/** The operands of an addon's environment, in the memory that it shares. */
+export function operandsOf({ memory, maskWords }: Native): Operands {
+  const sets = 8 * 8;
+  const setBytes = maskWords * 8;
+  return {
+    operands: new BigUint64Array(memory, 0, 5),
+    operands32: new Uint32Array(memory, 0, 12),
+    wanted: new BigUint64Array(memory, sets, maskWords),
+    previous: new BigUint64Array(memory, sets + setBytes, maskWords),
+    inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
+  };
+}
+
+const shared = /* @__PURE__ */ operandsOf(native);
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
-export const operands = new BigUint64Array(native.memory, 0, 5);
+export const operands: BigUint64Array = shared.operands;
 /** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError`, `systemInForce` index it. */
-export const operands32 = new Uint32Array(native.memory, 0, 12);
+export const operands32: Uint32Array = shared.operands32;
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
@@ -285,6 +484,6 @@ export const osError = 8;
 export const systemInForce = 10;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
-export const wanted = new BigUint64Array(native.memory, sets, native.maskWords);
-export const previous = new BigUint64Array(native.memory, sets + setBytes, native.maskWords);
-export const inForce = new BigUint64Array(native.memory, sets + 2 * setBytes, native.maskWords);
+export const wanted: BigUint64Array = shared.wanted;
+export const previous: BigUint64Array = shared.previous;
+export const inForce: BigUint64Array = shared.inForce;

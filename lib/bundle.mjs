@@ -1,7 +1,7 @@
 // Writes dist/: the library as one file behind its doors, and the commands. One file loads four times as fast as its
 // parts, and a worker's start waits for it.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 const packageRoot = dirname(import.meta.dirname);
@@ -16,6 +16,8 @@ const entries = [
   'validate/claims-worker',
   'validate/routine',
   'validate/keeper',
+  'bench/scenario',
+  'bench/work-worker',
   'cli/main',
   'cli/demo-worker',
 ];
@@ -24,19 +26,42 @@ const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.ma
 await bundle.write({
   dir: 'dist',
   format: 'esm',
-  sourcemap: true,
-  chunkFileNames: ({ name }) => (name === 'library' ? '[name].js' : 'parts/[name].js'),
+  chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
   codeSplitting: {
-    groups: [{ name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ }],
+    groups: [
+      { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ },
+      { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
+    ],
   },
 });
-const preload = await rolldown({ ...options, input: 'lib/workers/preload.ts' });
-await preload.write({ file: 'dist/preload.cjs', format: 'cjs', sourcemap: true });
-
-// The package carries lib/: its maps need not hold it once more.
-for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {
-  if (!name.endsWith('.map')) continue;
-  const file = join(packageRoot, 'dist', name);
-  const { sourcesContent: _, ...map } = JSON.parse(readFileSync(file, 'utf8'));
-  writeFileSync(file, JSON.stringify(map));
+// What runs before a worker's own code, or a process's, is CommonJS. Of binding.ts workers call loadFrom() alone: what an
+// import of it does is left out.
+const preloads = {
+  preload: 'workers/preload.ts',
+  unseated: 'workers/unseated.ts',
+  'run-preload': 'run/preload.cts',
+  'run-worker': 'run/worker.ts',
+  'run-placing': 'run/placing.ts',
+};
+const others = [...options.external, ...Object.keys(preloads).map((name) => `./${name}.cjs`)];
+for (const [name, source] of Object.entries(preloads)) {
+  const treeshake = { propertyReadSideEffects: false };
+  const alone = await rolldown({ ...options, external: others, input: `lib/${source}`, treeshake });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs' });
 }
+
+// What runs in the browser, each script in one file that HTML takes in as text.
+const page = 'lib/bench/page';
+const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
+const { version } = JSON.parse(read('node_modules/uplot/package.json'));
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/`, report: '' };
+for (const [name, postBanner] of Object.entries(scripts)) {
+  const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
+  await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });
+}
+const styles = ['node_modules/uplot/dist/uPlot.min.css', `${page}/browser/style.css`];
+writeFileSync(join(packageRoot, 'dist/bench/page/style.css'), styles.map(read).join('\n'));
+
+// For `require`: Node loads the same modules, once, whoever asks first.
+for (const door of ['index', 'storport/index', 'storport/wdm', 'workers/index'])
+  writeFileSync(join(packageRoot, 'dist', `${door}.cjs`), `module.exports = require('./${basename(door)}.js');\n`);

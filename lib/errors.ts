@@ -1,7 +1,8 @@
 /**
  * What went wrong, for programs. `status` is what the StorPort routines answer in the same case.
  *
- * - `UNKNOWN_CPU`, `UNKNOWN_GROUP`, `UNKNOWN_NODE`, `UNKNOWN_CORE`, `UNKNOWN_PACKAGE`, `UNKNOWN_CACHE`: this machine has none such.
+ * - `UNKNOWN_CPU`, `UNKNOWN_GROUP`, `UNKNOWN_NODE`, `UNKNOWN_CORE`, `UNKNOWN_PACKAGE`, `UNKNOWN_CACHE`, `UNKNOWN_KIND`: this
+ *   machine has none such.
  * - `SYNTAX`: a text that says no set of CPUs.
  * - `EMPTY`: a set without a CPU.
  * - `OFFLINE`: every CPU of the set exists, none is running.
@@ -21,6 +22,7 @@ export type AffinityErrorCode =
   | 'ERR_AFFINITY_UNKNOWN_CORE'
   | 'ERR_AFFINITY_UNKNOWN_PACKAGE'
   | 'ERR_AFFINITY_UNKNOWN_CACHE'
+  | 'ERR_AFFINITY_UNKNOWN_KIND'
   | 'ERR_AFFINITY_SYNTAX'
   | 'ERR_AFFINITY_EMPTY'
   | 'ERR_AFFINITY_OFFLINE'

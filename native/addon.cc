@@ -6,17 +6,22 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "contexts.h"
+#include "guard.h"
 #include "inhabitants.h"
 #include "platform.h"
 #include "pool.h"
 #include "processor_id.h"
 #include "seats.h"
+#include "timing/arrivals.h"
 #include "timing/bare_calls.h"
+#include "timing/gaps.h"
 #include "timing/round_trips.h"
 
 namespace {
@@ -37,10 +42,14 @@ struct Environment {
   std::span<Word> words;
   Napi::Reference<Napi::ArrayBuffer> array;
   std::span<Word> wanted, previous, in_force;
+  const std::shared_ptr<Post> thread = Post::here();
+  Post& post = *thread;
   bool seated = false;
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
   std::uint32_t context = 0;  // of the system thread that this is; 0: none
+  std::vector<std::intptr_t> claims;
+  std::map<std::uint32_t, struct Begun*> guards;
 
   Environment() = default;
   Environment(const Environment&) = delete;
@@ -48,6 +57,7 @@ struct Environment {
   // Runs when the thread's environment ends in any way, terminate() included.
   ~Environment() {
     leave();
+    for (const std::intptr_t claim : claims) let_go(claim);
     move_out(this);
     if (context != 0) end_context(context);
   }
@@ -59,8 +69,10 @@ struct Environment {
   }
   void number(std::size_t word, std::uint32_t value) noexcept { std::memcpy(&words[word], &value, sizeof value); }
 
-  void leave() noexcept {
-    if (seated) leave_seat(plan, seat);
+  void leave() {
+    if (!seated) return;
+    post.sit(std::nullopt);
+    leave_seat(plan, seat);
     seated = false;
   }
 };
@@ -94,16 +106,35 @@ napi_value read(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) { return read_affinity(here.in_force, here.previous); });
 }
 
+// A call that places the thread, known to its guards: `intend` tells the post what is meant, `in_force` is where the
+// call leaves what the thread has then. A template, for it to be a part of its caller: a return that follows a system
+// call is not to be had cheaply.
+template <typename Intend, typename Call>
+Result place(Environment& here, std::span<const Word> in_force, Intend intend, Call call) noexcept {
+  const std::lock_guard mine(here.post);
+  intend();
+  const Result result = call();
+  if (result.outcome != Outcome::done) [[unlikely]]
+    here.post.settle(result.outcome, in_force);
+  return result;
+}
+
 napi_value exchange(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info,
-                [](Environment& here) { return exchange_affinity(here.wanted, here.previous, here.in_force); });
+  return answer(env, info, [](Environment& here) {
+    return place(
+        here, here.in_force, [&] { here.post.intend(here.wanted); },
+        [&] { return exchange_affinity(here.wanted, here.previous, here.in_force); });
+  });
 }
 
 napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
     GroupMask slice;
-    const Result result =
-        exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
+    const Result result = place(
+        here, {}, [&] { here.post.intend_nothing(); },
+        [&] {
+          return exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
+        });
     here.words[kPreviousMask] = slice.mask;
     here.number(kPreviousGroup, slice.group);
     return result;
@@ -111,12 +142,22 @@ napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info, [](Environment& here) { return restore_affinity(here.wanted); });
+  return answer(env, info, [](Environment& here) {
+    return place(
+        here, {}, [&] { here.post.intend_return(here.wanted); }, [&] { return restore_affinity(here.wanted); });
+  });
 }
 
 napi_value current(napi_env env, napi_callback_info) noexcept {
   const std::uint32_t cpu = current_cpu();
   return number(env, cpu == kNoCpu ? -1 : static_cast<std::int32_t>(cpu));
+}
+
+// The steady clock in nanoseconds: for what JavaScript times call by call.
+napi_value read_clock(napi_env env, napi_callback_info) noexcept {
+  napi_value result = nullptr;
+  napi_create_double(env, clock_nanoseconds(), &result);
+  return result;
 }
 
 // ---- everything else ------------------------------------------------------------------------------------------------
@@ -193,6 +234,7 @@ Napi::Value read_machine_at(const Napi::CallbackInfo& info) {
   const Result result = read_machine(info[0].As<Napi::String>().Utf8Value(), machine);
   Napi::Object object = describe_cpus(env, result, machine);
   if (result.outcome != Outcome::done) return object;
+  object.Set("quota", machine.quota ? Napi::Value(Napi::Number::New(env, *machine.quota)) : Napi::Value(env.Null()));
   object.Set("packages", list(env, machine.packages, [&](Napi::Object& to, const Package& package) {
                to.Set("id", optional_id(env, package.id));
                to.Set("cpus", bits(env, package.cpus));
@@ -255,6 +297,7 @@ Napi::Object describe_thread(Napi::Env env, const ThreadState& state) {
   set("voluntarySwitches", state.voluntary_switches);
   set("involuntarySwitches", state.involuntary_switches);
   set("migrations", state.migrations);
+  set("cpuTime", state.cpu_time);
   set("nice", state.nice);
   set("started", state.started);
   object.Set("blockedSignals",
@@ -294,7 +337,10 @@ Napi::Value read_threads_of(const Napi::CallbackInfo& info) {
 // confineThread(thread): outcome; the operands as in exchange().
 Napi::Value confine_thread_by(const Napi::CallbackInfo& info) {
   Environment& here = *static_cast<Environment*>(info.Data());
-  const Result result = confine_thread(thread_from(info[0]), here.wanted, here.previous, here.in_force);
+  const std::uint64_t thread = thread_from(info[0]);
+  const Result result = place_known(
+      thread, [&](Post& post) { post.intend(here.wanted); },
+      [&] { return confine_thread(thread, here.wanted, here.previous, here.in_force); }, here.in_force);
   here.number(kOsError, result.os_error);
   return Napi::Number::New(info.Env(), static_cast<double>(result.outcome));
 }
@@ -302,7 +348,10 @@ Napi::Value confine_thread_by(const Napi::CallbackInfo& info) {
 // restoreThread(thread): outcome; the operands as in restore().
 Napi::Value restore_thread_by(const Napi::CallbackInfo& info) {
   Environment& here = *static_cast<Environment*>(info.Data());
-  const Result result = restore_thread(thread_from(info[0]), here.wanted);
+  const std::uint64_t thread = thread_from(info[0]);
+  const Result result = place_known(
+      thread, [&](Post& post) { post.intend_return(here.wanted); }, [&] { return restore_thread(thread, here.wanted); },
+      {});
   here.number(kOsError, result.os_error);
   return Napi::Number::New(info.Env(), static_cast<double>(result.outcome));
 }
@@ -411,6 +460,27 @@ Napi::Value add_plan_from(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), add_plan(std::move(copy), mask_words(), info[1].As<Napi::String>().Utf8Value()));
 }
 
+std::uint32_t plan_from(const Napi::Value& value) {
+  constexpr std::uint32_t kNone = UINT32_MAX;
+  const double plan = exact_double(value);
+  return plan >= 0 && plan < kNone ? static_cast<std::uint32_t>(plan) : kNone;
+}
+
+// Confines a thread for which nothing has to be brought back: finding out what that would be takes longer than the
+// rest.
+Result confine_for_good(Environment& here, std::span<const Word> cpus) noexcept {
+  return place(
+      here, here.in_force, [&] { here.post.intend(cpus); },
+      [&] {
+        if (restore_affinity(cpus).outcome == Outcome::done &&
+            read_affinity(here.in_force, here.previous).outcome == Outcome::done &&
+            std::ranges::equal(cpus, here.in_force))
+          return Result{};
+        // All of it was not to be had: this says why, or trims it.
+        return exchange_affinity(cpus, here.previous, here.in_force);
+      });
+}
+
 // takeSeat(plan): sits the calling thread down and confines it; the seat is free again when the environment ends.
 // Answers { outcome, osError, seat, sharers }; the outcome `gone` means that there is no such plan.
 Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
@@ -419,7 +489,7 @@ Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   here.leave();
   SeatTaken taken;
-  const std::uint32_t plan = info[0].As<Napi::Number>().Uint32Value();
+  const std::uint32_t plan = plan_from(info[0]);
   Result result{Outcome::gone, 0};
   std::vector<bool> tried;
   // A seat that is offline or withheld by now is passed over for the next one.
@@ -427,7 +497,8 @@ Napi::Value take_seat_in(const Napi::CallbackInfo& info) {
     here.plan = plan;
     here.seat = taken.seat;
     here.seated = true;
-    result = exchange_affinity(taken.words, here.previous, here.in_force);
+    here.post.sit(Post::Seat{.plan = plan, .seat = taken.seat});
+    result = confine_for_good(here, taken.words);
     if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) break;
     here.leave();
   }
@@ -490,11 +561,115 @@ Napi::Value all_hardware_ids(const Napi::CallbackInfo& info) {
 
 // setOnline(cpu, online): { outcome, osError }.
 Napi::Value set_cpu_online(const Napi::CallbackInfo& info) {
-  const Result result = set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
-  Napi::Object object = Napi::Object::New(info.Env());
-  object.Set("outcome", static_cast<double>(result.outcome));
-  object.Set("osError", static_cast<double>(result.os_error));
+  return describe_result(info.Env(),
+                         set_online(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value()));
+}
+
+// currentUser().
+Napi::Value user_number(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(current_user()));
+}
+
+// findProcesses(): { outcome, osError, processes }.
+Napi::Value find_all_processes(const Napi::CallbackInfo& info) {
+  std::vector<std::uint64_t> processes;
+  Napi::Object object = describe_result(info.Env(), find_processes(processes));
+  Napi::Array array = Napi::Array::New(info.Env(), processes.size());
+  for (std::uint32_t i = 0; i < processes.size(); ++i) array.Set(i, static_cast<double>(processes[i]));
+  object.Set("processes", array);
   return object;
+}
+
+Napi::Array array_of(Napi::Env env, const std::vector<std::string>& list) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (std::uint32_t i = 0; i < list.size(); ++i) array.Set(i, list[i]);
+  return array;
+}
+
+// readProcess(process): { outcome, osError } and, where that is done, what the process is.
+Napi::Value read_process_by(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Process process;
+  const Result result = read_process(thread_from(info[0]), process);
+  Napi::Object object = describe_result(env, result);
+  if (result.outcome != Outcome::done) return object;
+  object.Set("process", static_cast<double>(process.process));
+  object.Set("leader", static_cast<double>(process.leader));
+  object.Set("parent", static_cast<double>(process.parent));
+  object.Set("name", process.name);
+  object.Set("program", process.program);
+  object.Set("arguments", array_of(env, process.arguments));
+  object.Set("environment", array_of(env, process.environment));
+  object.Set("user", process.user ? Napi::Value(Napi::Number::New(env, static_cast<double>(*process.user)))
+                                  : Napi::Value(env.Null()));
+  return object;
+}
+
+// leaveToChildren(words): { outcome, osError }. `words` is a BigUint64Array of maskWords words.
+Napi::Value leave_words_to_children(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  return describe_result(info.Env(), leave_to_children({words.Data(), words.ElementLength()}));
+}
+
+// noteStart(words): the same words.
+Napi::Value note_words_of_start(const Napi::CallbackInfo& info) {
+  const auto words = info[0].As<Napi::BigUint64Array>();
+  note_start({words.Data(), words.ElementLength()});
+  return info.Env().Undefined();
+}
+
+std::vector<std::string> texts(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> list;
+  for (std::uint32_t i = 0; i < array.Length(); ++i)
+    list.push_back(Napi::Value(array[i]).As<Napi::String>().Utf8Value());
+  return list;
+}
+
+// become(arguments): { outcome, osError }, if it comes back.
+Napi::Value become_program(const Napi::CallbackInfo& info) {
+  return describe_result(info.Env(), become(texts(info[0])));
+}
+
+// firstEnvironment(): NAME=value each.
+Napi::Value environment_at_first(const Napi::CallbackInfo& info) { return array_of(info.Env(), first_environment()); }
+
+// catchSignals(): { outcome, osError }.
+Napi::Value catch_all_signals(const Napi::CallbackInfo& info) { return describe_result(info.Env(), catch_signals()); }
+
+// handSignalsTo(process).
+Napi::Value hand_signals(const Napi::CallbackInfo& info) {
+  hand_signals_to(thread_from(info[0]));
+  return info.Env().Undefined();
+}
+
+// endBySignal(number).
+Napi::Value end_this_by_signal(const Napi::CallbackInfo& info) {
+  end_by_signal(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+// claimName(name): a Claim; the name is this environment's until it ends.
+Napi::Value claim_for_environment(const Napi::CallbackInfo& info) {
+  std::intptr_t handle = 0;
+  const Claim claim = claim_name(info[0].As<Napi::String>().Utf8Value(), handle);
+  if (claim == Claim::mine) static_cast<Environment*>(info.Data())->claims.push_back(handle);
+  return Napi::Number::New(info.Env(), static_cast<double>(claim));
+}
+
+// letGo(): of the name that this environment claimed last.
+Napi::Value let_last_go(const Napi::CallbackInfo& info) {
+  auto& claims = static_cast<Environment*>(info.Data())->claims;
+  if (!claims.empty()) {
+    let_go(claims.back());
+    claims.pop_back();
+  }
+  return info.Env().Undefined();
+}
+
+// isClaimed(name).
+Napi::Value is_name_claimed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), is_claimed(info[0].As<Napi::String>().Utf8Value()));
 }
 
 Napi::Object describe_timed(Napi::Env env, const Timed& timed) {
@@ -518,19 +693,134 @@ Napi::Value time_getcpu(const Napi::CallbackInfo& info) {
   return describe_timed(info.Env(), time_current_cpu(info[0].As<Napi::Number>().Uint32Value()));
 }
 
+Napi::Float64Array times(Napi::Env env, const std::vector<double>& nanoseconds) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, nanoseconds.size());
+  // Empty where the environment is being torn down.
+  if (!array.IsEmpty()) std::ranges::copy(nanoseconds, array.Data());
+  return array;
+}
+
 // measureRoundTrips(one, other, rounds, samples): { outcome, osError, nanoseconds: Float64Array, strays }.
 Napi::Value round_trips_between(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto number = [&](std::size_t index) { return info[index].As<Napi::Number>().Uint32Value(); };
   const RoundTrips trips = measure_round_trips(number(0), number(1), number(2), number(3));
-  Napi::Float64Array nanoseconds = Napi::Float64Array::New(env, trips.nanoseconds.size());
-  if (!nanoseconds.IsEmpty()) std::ranges::copy(trips.nanoseconds, nanoseconds.Data());
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("outcome", static_cast<double>(trips.result.outcome));
-  object.Set("osError", static_cast<double>(trips.result.os_error));
-  object.Set("nanoseconds", nanoseconds);
+  Napi::Object object = describe_result(env, trips.result);
+  object.Set("nanoseconds", times(env, trips.nanoseconds));
   object.Set("strays", trips.strays);
   return object;
+}
+
+// The guards that an environment has begun, each with its way to call the environment's JavaScript. A guard ends before
+// that does: the hooks run last in, first out.
+struct Begun {
+  std::uint32_t guard = 0;
+  napi_threadsafe_function tell = nullptr;
+};
+void stop_guard(void* begun) noexcept {
+  const auto& [guard, tell] = *static_cast<Begun*>(begun);
+  remove_guard(guard);
+  napi_release_threadsafe_function(tell, napi_tsfn_abort);
+  delete static_cast<Begun*>(begun);
+}
+
+// beginGuard(plan | null, check, tell): { outcome, osError, guard }. Without a plan it is the calling thread that is
+// guarded. `check` is in milliseconds; `tell` is called when there are drifts to take, and keeps no process alive.
+Napi::Value begin_guard(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const bool own = info[0].IsNull();
+  const Guarded what{.post = own ? &here.post : nullptr, .plan = own ? 0 : info[0].As<Napi::Number>().Uint32Value()};
+  Napi::Object object = Napi::Object::New(env);
+  auto begun = std::make_unique<Begun>();
+  Result result{Outcome::refused, 0};
+  const Napi::String name = Napi::String::New(env, "groupaffinity.guard");
+  if (napi_create_threadsafe_function(env, info[2], nullptr, name, 1, 1, nullptr, nullptr, nullptr, nullptr,
+                                      &begun->tell) == napi_ok) {
+    napi_unref_threadsafe_function(env, begun->tell);
+    const auto tell = [function = begun->tell] {
+      // Full: it will be called anyway.
+      static_cast<void>(napi_call_threadsafe_function(function, nullptr, napi_tsfn_nonblocking));
+    };
+    result = add_guard(what, std::chrono::milliseconds(info[1].As<Napi::Number>().Int64Value()), tell, begun->guard);
+    if (result.outcome != Outcome::done) napi_release_threadsafe_function(begun->tell, napi_tsfn_abort);
+  }
+  object.Set("outcome", static_cast<double>(result.outcome));
+  object.Set("osError", static_cast<double>(result.os_error));
+  if (result.outcome != Outcome::done) return object;
+  object.Set("guard", begun->guard);
+  here.guards[begun->guard] = begun.get();
+  napi_add_env_cleanup_hook(env, stop_guard, begun.release());
+  return object;
+}
+
+// endGuard(guard): `tell` is not called for it any more.
+Napi::Value end_guard(const Napi::CallbackInfo& info) {
+  Environment& here = *static_cast<Environment*>(info.Data());
+  const auto found = here.guards.find(info[0].As<Napi::Number>().Uint32Value());
+  if (found == here.guards.end()) return info.Env().Undefined();
+  napi_remove_env_cleanup_hook(info.Env(), stop_guard, found->second);
+  stop_guard(found->second);
+  here.guards.erase(found);
+  return info.Env().Undefined();
+}
+
+// takeDrifts(guard): [{ what, cause, thread, seat, wanted, found }], the oldest first.
+Napi::Value drifts_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return list(env, take_drifts(info[0].As<Napi::Number>().Uint32Value()), [&](Napi::Object& to, const Drift& drift) {
+    to.Set("what", static_cast<double>(drift.what));
+    to.Set("cause", static_cast<double>(drift.cause));
+    to.Set("thread", static_cast<double>(drift.thread));
+    to.Set("seat", optional_id(env, drift.seat));
+    to.Set("wanted", bits(env, drift.wanted));
+    to.Set("found", bits(env, drift.found));
+  });
+}
+
+// measureArrivals(caller, from, to, samples, time): { outcome, osError, nanoseconds: Float64Array, strays }; time in
+// ns.
+Napi::Value arrivals_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto number = [&](std::size_t index) { return info[index].As<Napi::Number>().Uint32Value(); };
+  const std::chrono::nanoseconds time(info[4].As<Napi::Number>().Int64Value());
+  const Arrivals arrivals = measure_arrivals(number(0), number(1), number(2), number(3), time);
+  Napi::Object object = describe_result(env, arrivals.result);
+  object.Set("nanoseconds", times(env, arrivals.nanoseconds));
+  object.Set("strays", arrivals.strays);
+  return object;
+}
+
+// measureGaps(cpu, time): { outcome, osError, over, elapsed, nanoseconds: Float64Array, strays, moves }; times in ns.
+Napi::Value gaps_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto cpu = info[0].IsNumber() ? std::optional(info[0].As<Napi::Number>().Uint32Value()) : std::nullopt;
+  const Gaps gaps = measure_gaps(cpu, std::chrono::nanoseconds(info[1].As<Napi::Number>().Int64Value()));
+  Napi::Object object = describe_result(env, gaps.result);
+  object.Set("over", gaps.over);
+  object.Set("elapsed", gaps.elapsed);
+  object.Set("nanoseconds", times(env, gaps.nanoseconds));
+  object.Set("strays", gaps.strays);
+  object.Set("moves", gaps.moves);
+  return object;
+}
+
+// cpuTime(): { all, busy, stolen } in seconds, or null.
+Napi::Value time_of_cpus(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto time = cpu_time();
+  if (!time) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("all", time->all);
+  object.Set("busy", time->busy);
+  object.Set("stolen", time->stolen ? Napi::Value(Napi::Number::New(env, *time->stolen)) : Napi::Value(env.Null()));
+  return object;
+}
+
+// underHypervisor(): null where processors don't tell.
+Napi::Value hypervised(const Napi::CallbackInfo& info) {
+  const auto said = under_hypervisor();
+  return said ? Napi::Value(Napi::Boolean::New(info.Env(), *said)) : info.Env().Null();
 }
 
 // addContext(): a new system thread's number.
@@ -621,6 +911,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   raw("exchangeGroup", exchange_group);
   raw("restore", restore);
   raw("currentCpu", current);
+  raw("clock", read_clock);
 
   const auto named = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, call, name, here));
@@ -651,9 +942,29 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("hardwareId", hardware_id);
   named("hardwareIds", all_hardware_ids);
   named("setOnline", set_cpu_online);
+  named("currentUser", user_number);
+  named("findProcesses", find_all_processes);
+  named("readProcess", read_process_by);
+  named("leaveToChildren", leave_words_to_children);
+  named("noteStart", note_words_of_start);
+  named("firstEnvironment", environment_at_first);
+  named("become", become_program);
+  named("catchSignals", catch_all_signals);
+  named("handSignalsTo", hand_signals);
+  named("endBySignal", end_this_by_signal);
+  named("claimName", claim_for_environment);
+  named("letGo", let_last_go);
+  named("isClaimed", is_name_claimed);
   named("timeBareExchanges", time_exchanges);
   named("timeCurrentCpu", time_getcpu);
   named("measureRoundTrips", round_trips_between);
+  named("beginGuard", begin_guard);
+  named("endGuard", end_guard);
+  named("takeDrifts", drifts_of);
+  named("measureArrivals", arrivals_of);
+  named("measureGaps", gaps_of);
+  named("cpuTime", time_of_cpus);
+  named("underHypervisor", hypervised);
   named("addContext", new_context);
   named("beginContext", begin_context_here);
   named("endContext", end_context_of);

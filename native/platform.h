@@ -2,6 +2,7 @@
 // Each platform folder implements all of it; the build files choose the folder.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -78,6 +79,18 @@ struct Support {
 // can't be faster. The OS's error, 0 for none.
 [[nodiscard]] std::uint32_t bare_exchange(std::span<const Word> wanted, std::span<Word> previous) noexcept;
 
+// Gives another thread of this process a set, by the OS's own call. The OS's error, 0 for none.
+[[nodiscard]] std::uint32_t bare_move(std::uint64_t thread, std::span<const Word> wanted) noexcept;
+
+// What all CPUs together did since the machine started, in seconds.
+struct CpuTime {
+  double all = 0;
+  double busy = 0;               // with programs and the kernel
+  std::optional<double> stolen;  // a hypervisor ran something else; absent where the OS does not tell
+};
+// Nothing where the OS does not tell.
+[[nodiscard]] std::optional<CpuTime> cpu_time();
+
 // ---- threads.cc: other threads of this process ---------------------------------------------------------------------
 
 // The number the OS knows the calling thread by (gettid, GetCurrentThreadId); 0 where there is none.
@@ -92,6 +105,7 @@ struct ThreadState {
   std::optional<std::uint64_t> voluntary_switches;
   std::optional<std::uint64_t> involuntary_switches;
   std::optional<std::uint64_t> migrations;
+  std::optional<std::uint64_t> cpu_time;         // ms that it ran, the OS's work for it included
   std::optional<std::int32_t> nice;              // as get_nice() tells it
   std::optional<std::uint64_t> started;          // ms after a moment that all threads share
   std::optional<std::uint64_t> blocked_signals;  // bit n is signal n + 1
@@ -124,6 +138,32 @@ struct ThreadState {
 inline constexpr std::int32_t kRealTime = -100;
 [[nodiscard]] Result set_nice(std::uint64_t thread, std::int32_t nice) noexcept;
 [[nodiscard]] Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept;
+
+// ---- watch.cc: threads that others place, seen and put back ---------------------------------------------------------
+
+// The CPUs that a thread of this process, one that has not ended, may run on now: those of its set that are running.
+// One call of the OS, or few.
+[[nodiscard]] Result look_at_thread(std::uint64_t thread, std::span<Word> words) noexcept;
+
+// Asks the OS for a set for such a thread as it stands. What of it is not running or withheld the OS leaves
+// out; the thread is as it was where that is all of it.
+[[nodiscard]] Result put_thread(std::uint64_t thread, std::span<const Word> words) noexcept;
+
+// Whether a thread may place others of its process here, which sandboxes forbid; changes nothing.
+[[nodiscard]] Result may_put_threads() noexcept;
+
+// What a look says: look again after so long at the latest; and whether a thread was found moved.
+struct Looked {
+  std::chrono::milliseconds rest;
+  bool moved = false;
+};
+struct Watch;
+// Calls `look` on a thread of its own: with true where the OS tells that a CPU came or went, or that a cpuset of this
+// process was changed; with false at first, after wake_watch(), and when the rest is over.
+[[nodiscard]] Result begin_watch(Looked (*look)(bool told), Watch*& watch);
+void wake_watch(Watch& watch) noexcept;
+// The thread has ended when it returns.
+void end_watch(Watch* watch) noexcept;
 
 // ---- processors.cc: what the machine is ----------------------------------------------------------------------------
 
@@ -170,6 +210,8 @@ struct Cpus {
 };
 
 struct Machine : Cpus {
+  // CPUs' worth of time that the process may use, above 0 (cgroup, job); absent where nothing limits it.
+  std::optional<double> quota;
   std::vector<Package> packages;
   std::vector<Core> cores;
   std::vector<NumaNode> numa_nodes;
@@ -183,6 +225,8 @@ struct Machine : Cpus {
 // Remembers what the process may use before anything here narrows a thread; later calls do nothing. What is read of
 // this machine counts it into `allowed`.
 void note_start() noexcept;
+// From now on the process counts as started with these CPUs; `words` has mask_words() words.
+void note_start(std::span<const Word> words);
 
 // Reads the machine below `sysroot` ("/" is this one). What the OS does not tell is left empty, and is no error; a
 // machine without one online CPU is: `refused`.
@@ -190,6 +234,54 @@ void note_start() noexcept;
 
 // The same of this machine without what lies around its CPUs: a few files, however many CPUs there are.
 [[nodiscard]] Result read_cpus(Cpus& cpus);
+
+// ---- processes.cc: for `groupaffinity ps` --------------------------------------------------------------------------
+
+struct Process {
+  std::uint64_t process = 0;
+  std::uint64_t leader = 0;  // the process that it is a thread of; `process` itself where it is one
+  std::uint64_t parent = 0;
+  std::string name;                      // as the OS keeps it: of its main thread
+  std::string program;                   // the file that it runs; empty where the OS tells this user nothing
+  std::vector<std::string> arguments;    // the program's name among them; empty where the OS does not tell
+  std::vector<std::string> environment;  // what it was started with, as NAME=value; as `program`
+  std::optional<std::uint64_t> user;     // whose it is
+};
+// The user that this process acts as; processes with another number belong to others.
+[[nodiscard]] std::uint64_t current_user() noexcept;
+// The numbers of all processes that the OS shows, in no order.
+[[nodiscard]] Result find_processes(std::vector<std::uint64_t>& processes);
+// `gone` where there is none, or it has ended and its parent has not looked yet.
+[[nodiscard]] Result read_process(std::uint64_t process, Process& found);
+
+// ---- launch.cc: for `groupaffinity run` ----------------------------------------------------------------------------
+
+// Child processes that the calling thread starts, as long as it has the set that it has now, start with `words`, which
+// restore_affinity() would take; without it they start where their parent thread is. `done` with no effect where they
+// don't.
+[[nodiscard]] Result leave_to_children(std::span<const Word> words);
+
+// The environment that this process was started with, as NAME=value; empty where nobody knows.
+[[nodiscard]] std::vector<std::string> first_environment();
+
+// This process becomes another program, in its environment of now: the same number, files, terminal and parent.
+// `arguments` are this process's own last ones, the first is looked for in PATH. Comes back only where it can't be,
+// with everything as it was; `unsupported` where no program can.
+[[nodiscard]] Result become(const std::vector<std::string>& arguments);
+
+// From now on signals that ask a program for something do nothing here and wait for hand_signals_to(), which hands them
+// to a child process, each once: not what the terminal has sent it already. 0: to nobody any more.
+[[nodiscard]] Result catch_signals() noexcept;
+void hand_signals_to(std::uint64_t process) noexcept;
+
+// Ends this process by a signal, so that its parent sees what the program did.
+void end_by_signal(std::uint32_t signal) noexcept;
+
+// A name that one process of the machine has at a time, and that is free again when it lets go or ends in any way.
+enum class Claim : std::int32_t { mine = 0, taken = 1, impossible = 2 };
+[[nodiscard]] Claim claim_name(const std::string& name, std::intptr_t& handle) noexcept;
+[[nodiscard]] bool is_claimed(const std::string& name) noexcept;
+void let_go(std::intptr_t handle) noexcept;
 
 // ---- hardware.cc: for `groupaffinity validate` ---------------------------------------------------------------------
 

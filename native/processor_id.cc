@@ -14,6 +14,7 @@ namespace {
 using Registers = std::array<std::uint32_t, 4>;  // eax, ebx, ecx, edx
 constexpr std::size_t kEax = 0;
 constexpr std::size_t kEbx = 1;
+constexpr std::size_t kEcx = 2;
 constexpr std::size_t kEdx = 3;
 
 #if defined(_M_X64) || defined(_M_IX86)
@@ -52,6 +53,11 @@ std::optional<std::uint32_t> processor_id() noexcept {
   static const std::uint32_t leaf = topology_leaf();
   if (leaf != 0) return cpuid(leaf)[kEdx];
   return cpuid(1)[kEbx] >> 24;
+}
+
+std::optional<bool> under_hypervisor() noexcept {
+  if (!kHasCpuid) return std::nullopt;
+  return ((cpuid(1)[kEcx] >> 31) & 1) != 0;
 }
 
 }  // namespace groupaffinity

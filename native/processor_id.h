@@ -10,4 +10,7 @@ namespace groupaffinity {
 // (arm64).
 [[nodiscard]] std::optional<std::uint32_t> processor_id() noexcept;
 
+// Whether a hypervisor runs this system, by its own word to its guests. Nothing where processors have no such word.
+[[nodiscard]] std::optional<bool> under_hypervisor() noexcept;
+
 }  // namespace groupaffinity

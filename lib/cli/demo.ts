@@ -9,7 +9,7 @@ import { topology, type Topology } from '../machine/topology.ts';
 import { spread, type Plan } from '../workers/plan.ts';
 import { workerOptions, type WorkerPlacement } from '../workers/seats.ts';
 import { stop, waiting, work, type DemoReport, type DemoStart } from './demo-protocol.ts';
-import { picture } from './picture.ts';
+import { picture } from '../machine/picture.ts';
 import { table } from './table.ts';
 import { exitStatus, parse, UsageError } from './usage.ts';
 

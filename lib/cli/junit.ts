@@ -1,4 +1,5 @@
 import type { Checked } from '../validate/run.ts';
+import type { MachineInWords } from './this-machine.ts';
 
 /** Text for an XML 1.0 document: characters that it can't hold are replaced. */
 function escape(text: string): string {
@@ -41,7 +42,7 @@ function testcase(checked: Checked): string {
 }
 
 /** A JUnit report: a suite for each subject. */
-export function junit(checked: readonly Checked[], begun: Date, properties: Record<string, string | number>): string {
+export function junit(checked: readonly Checked[], begun: Date, properties: MachineInWords): string {
   const subjects = [...new Set(checked.map(subject))];
   const described = Object.entries(properties).map(([name, value]) => `      <property${attributes({ name, value })}/>`);
   const suites = subjects.map((name) => {

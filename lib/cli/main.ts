@@ -11,6 +11,10 @@ interface Command {
 const commands = {
   topology: { summary: 'the machine as a picture: groups, nodes, packages, cores', load: () => import('./topology.ts') },
   validate: { summary: 'every claim of the documents against this machine, with what was seen', load: () => import('./validate.ts') },
+  run: { summary: 'an unchanged program, placed: its main thread, workers, pool and child processes', load: () => import('./run.ts') },
+  ps: { summary: "a running Node process's threads: what they do, where they may run, where they are", load: () => import('./ps.ts') },
+  bench: { summary: 'what affinity costs on this machine, and whether pinning pays', load: () => import('./bench.ts') },
+  report: { summary: 'what validate and bench found on many machines, together', load: () => import('./report.ts') },
   demo: { summary: 'one worker a core on real work, and where the kernel saw it', load: () => import('./demo.ts') },
 } satisfies Record<string, { summary: string; load: () => Promise<Command> }>;
 
@@ -44,7 +48,9 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
   if (!isCommand(name)) throw new UsageError(`there is no command '${name}'`, usage());
   const command = await commands[name].load();
-  if (args.includes('--help') || args.includes('-h')) {
+  // What comes after -- is another program's.
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  if (own.includes('--help') || own.includes('-h')) {
     console.log(command.usage);
     return exitStatus.good;
   }

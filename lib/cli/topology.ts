@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { readTopology, topology } from '../machine/topology.ts';
-import { picture } from './picture.ts';
+import { picture } from '../machine/picture.ts';
 import { exitStatus, parse, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity topology [--json] [--sysroot DIR]

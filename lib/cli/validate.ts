@@ -1,14 +1,17 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { release } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { loadError, native, packageRoot } from '../binding.ts';
+import { layoutOf } from '../bench/page/layout.ts';
+import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { topology } from '../machine/topology.ts';
-import { claims, near, select } from '../validate/claims.ts';
+import { claims } from '../validate/claims.ts';
 import { interrupted, run as check, type Checked } from '../validate/run.ts';
 import { junit } from './junit.ts';
-import { exitStatus, UsageError } from './usage.ts';
+import { ProgressLine } from './progress-line.ts';
+import { near, select } from './selection.ts';
+import { StopSignals } from './stop-signals.ts';
+import { thisMachine } from './this-machine.ts';
+import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity validate [--json] [--junit FILE] [--moves N] [--hotplug] [--list] [CLAIM...]
 
@@ -59,25 +62,10 @@ function options(args: string[]): Options {
   if (moves < 1 || moves > mostMoves)
     throw new UsageError(`--moves is a whole number from 1 to ${mostMoves}, not '${values.moves}'`, usage);
   for (const text of positionals)
-    if (text === '' || select([text]).length === 0)
-      throw new UsageError(`no claim begins with '${text}'; near it are ${near(text).join(', ')} (--list tells all)`, usage);
-  if (values.junit !== undefined) {
-    try {
-      writeFileSync(values.junit, '');
-    } catch (error) {
-      throw new UsageError(`--junit: ${(error as Error).message}`, usage);
-    }
-  }
+    if (text === '' || select(claims, [text]).length === 0)
+      throw new UsageError(`no claim begins with '${text}'; near it are ${near(claims, text).join(', ')} (--list tells all)`, usage);
+  if (values.junit !== undefined) checkWritable('--junit', values.junit, usage);
   return { ...values, junit: values.junit, moves, texts: positionals };
-}
-
-function describe(): Record<string, string | number> {
-  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  const { platform, topology: known } = native.support();
-  const machine = { platform, release: release(), arch: process.arch, node: process.versions.node, version };
-  if (!known) return { ...machine, cpus: '', allowed: '', groups: 0 };
-  const { cpus, groups } = topology();
-  return { ...machine, cpus: String(cpus.online), allowed: String(cpus.allowed), groups: groups.length };
 }
 
 const labels = { pass: 'ok   ', fail: 'FAIL ', skip: 'skip ' } as const;
@@ -89,22 +77,9 @@ function lines({ id, sentence, source, verdict, expected, observed, reason }: Ch
   return [line, `        expected  ${expected}`, `        observed  ${observed}`, `        source    ${source}`].join('\n');
 }
 
-/** One line on a terminal that the next one replaces. */
-class ProgressLine {
-  readonly #shown = process.stderr.isTTY;
-
-  tell(text: string): void {
-    if (this.#shown) process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`);
-  }
-
-  clear(): void {
-    this.tell('');
-  }
-}
-
 export async function run(args: string[]): Promise<number> {
   const { json, junit: file, moves, hotplug, list, texts } = options(args);
-  const selected = select(texts);
+  const selected = select(claims, texts);
   const width = Math.max(...selected.map(({ id }) => id.length));
   if (list) {
     console.log(selected.map(({ id, sentence }) => `${id.padEnd(width)}  ${sentence}`).join('\n'));
@@ -113,17 +88,15 @@ export async function run(args: string[]): Promise<number> {
   if (loadError !== undefined) throw loadError;
 
   const begun = new Date();
-  const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
-  const machine = describe();
+  const stop = new StopSignals();
+  const machine = thisMachine();
   const line = new ProgressLine();
   const checked: Checked[] = [];
   let lost: AffinityError | undefined;
   try {
     const onProgress = (id: string, part: number): void =>
       line.tell(`${checked.length + 1}/${selected.length} ${id}${part > 0 ? ` ${Math.round(part * 100)} %` : ''}`);
-    for await (const claim of check(selected, { moves, hotplug, signal: stopped.signal, onProgress })) {
+    for await (const claim of check(selected, { moves, hotplug, signal: stop.signal, onProgress })) {
       checked.push(claim);
       line.clear();
       if (!json && claim.reason !== interrupted) console.log(lines(claim, width));
@@ -134,13 +107,14 @@ export async function run(args: string[]): Promise<number> {
     lost = error;
   } finally {
     line.clear();
-    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop);
+    stop.end();
   }
 
   const count = (verdict: Checked['verdict']): number => checked.filter((claim) => claim.verdict === verdict).length;
   const totals = { passed: count('pass'), failed: count('fail'), skipped: count('skip') };
   if (json) {
-    const document = { machine, claims: checked, ...totals };
+    const layout = native.support().topology ? { topology: layoutOf(topology()) } : {};
+    const document = { machine: { ...machine, ...layout }, claims: checked, ...totals };
     console.log(JSON.stringify(document, (key, value: unknown) => (key === 'milliseconds' ? undefined : value), 2));
   } else {
     const missed = checked.filter(({ reason }) => reason === interrupted).length;
@@ -149,6 +123,6 @@ export async function run(args: string[]): Promise<number> {
   }
   if (file !== undefined) writeFileSync(file, junit(checked, begun, machine));
   if (lost !== undefined) console.error(`groupaffinity: ${lost.message}`);
-  if (totals.failed > 0 || lost !== undefined || stopped.signal.aborted) return exitStatus.failed;
+  if (totals.failed > 0 || lost !== undefined || stop.signal.aborted) return exitStatus.failed;
   return native.support().affinity ? exitStatus.good : exitStatus.unsupported;
 }

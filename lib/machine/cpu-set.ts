@@ -1,7 +1,9 @@
-import { inspect } from 'node:util';
 import { outOfRange, show, wrongType } from '../errors.ts';
 import { cpusOf, formatCpuList, maskOf, maxCpus, parseCpuList } from './cpu-list.ts';
 import { processGroups } from './group-table.ts';
+
+/** `inspect.custom` of node:util, which takes long to load. */
+const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 function checked(cpu: unknown): number {
   if (typeof cpu !== 'number') throw wrongType(`a CPU is a number, not ${show(cpu)}`);
@@ -154,7 +156,8 @@ export class CpuSet implements Iterable<number> {
     });
   }
 
-  [inspect.custom](): string {
+  /** @internal */
+  [inspected](): string {
     return `CpuSet(${this.toString()})`;
   }
 }

@@ -76,6 +76,11 @@ export interface Topology {
   readonly numaNodes: readonly NumaNode[];
   readonly caches: readonly Cache[];
   readonly kinds: readonly Kind[];
+  /**
+   * CPUs' worth of time that this process may use, as 2.5: the least of what its cgroup and those above it allow (cpu.max,
+   * cpu.cfs_quota_us), as far as a container sees them; on Windows what its job does. Null where nothing limits it.
+   */
+  readonly quota: number | null;
   toJSON(): object;
 }
 
@@ -85,7 +90,7 @@ function bitOrder(cpus: readonly number[]): string {
 }
 
 function asJson(topology: Topology): object {
-  const { platform, cpus, groups, packages, cores, numaNodes, caches, kinds } = topology;
+  const { platform, cpus, groups, packages, cores, numaNodes, caches, kinds, quota } = topology;
   return {
     platform,
     cpus,
@@ -101,6 +106,7 @@ function asJson(topology: Topology): object {
     numaNodes,
     caches: caches.map((cache) => ({ level: cache.level, type: cache.type, cpus: cache.cpus })),
     kinds,
+    quota,
   };
 }
 
@@ -134,6 +140,7 @@ export function describe(machine: NativeMachine, table: GroupTable, platform: st
     numaNodes: machine.numaNodes.map(({ id, cpus, distances }) => ({ id, cpus: set(cpus), distances })),
     caches: machine.caches.map(({ level, type, bytes, cpus }) => ({ level, type, size: bytes, cpus: set(cpus) })),
     kinds: machine.kinds.map(({ efficiencyClass, cpus }) => ({ efficiencyClass, cpus: set(cpus) })),
+    quota: machine.quota,
     toJSON: () => asJson(topology),
   };
   return topology;

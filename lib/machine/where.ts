@@ -18,7 +18,9 @@ export interface GroupMask {
  * - `'1:0xff'`, `{ group: 1, mask: 0xffn }`: processors of one group
  * - `'group:1'`, `'numa:0'`, `'package:0'`: by the operating system's ids
  * - `'core:2'`, `'l3:1'` (also `l1`, `l2`, `l4`): by place in the lists of `topology()`, counted from 0
+ * - `'kind:1'`: by efficiency class, 0 the slowest (`topology().kinds`)
  * - each of these with a list: `'core:0-3'`, `'numa:0,2'`
+ * - `'isolated'`: the CPUs that the scheduler's balancing leaves alone
  * - a `CpuSet`, or CPU numbers: `[0, 1]`
  *
  * A CPU that does not exist is an error; one that exists but is offline is left out and reported; a set of which
@@ -44,7 +46,17 @@ const thisMachine: Known = {
   topology,
 };
 
-const named = /^(group|numa|core|package|l[1-4]):(.*)$/;
+/** What a machine's own description knows. */
+export function knownOf(machine: Topology): Known {
+  const table = machine.groups.map(({ maximumMask, cpus }) => {
+    const bits: (number | undefined)[] = [];
+    cpusOf(maximumMask).forEach((bit, at) => (bits[bit] = cpus[at]));
+    return bits;
+  });
+  return { table, known: maskOf(machine.groups.flatMap(({ cpus }) => cpus)), topology: () => machine };
+}
+
+const named = /^(group|numa|core|package|kind|l[1-4]):(.*)$/;
 const groupMask = /^(\d+):(.*)$/;
 
 function unknown(code: AffinityErrorCode, what: string, ids: readonly number[], has: readonly number[], group?: number): AffinityError {
@@ -64,7 +76,7 @@ function place(kind: string, list: string, machine: Known): bigint {
     if (missing.length > 0) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', missing, [...machine.table.keys()]);
     return maskOf(ids.flatMap((id) => (machine.table[id] ?? []).filter((cpu) => cpu !== undefined)));
   }
-  const { numaNodes, cores, packages, caches } = machine.topology();
+  const { numaNodes, cores, packages, caches, kinds } = machine.topology();
   const pick = (code: AffinityErrorCode, what: string, items: readonly { id: number | null; cpus: CpuSet }[]): bigint => {
     const missing = ids.filter((id) => !items.some((item) => item.id === id));
     if (missing.length > 0)
@@ -84,6 +96,12 @@ function place(kind: string, list: string, machine: Known): bigint {
       return pick('ERR_AFFINITY_UNKNOWN_PACKAGE', 'package', packages);
     case 'core':
       return pick('ERR_AFFINITY_UNKNOWN_CORE', 'core', inOrder(cores));
+    case 'kind':
+      return pick(
+        'ERR_AFFINITY_UNKNOWN_KIND',
+        'kind',
+        kinds.map(({ efficiencyClass, cpus }) => ({ id: efficiencyClass, cpus })),
+      );
     default: {
       const level = Number(kind.slice(1));
       return pick(
@@ -111,6 +129,7 @@ function inGroup({ group, mask }: GroupMask, machine: Known): bigint {
 
 function fromText(text: string, machine: Known): bigint {
   const trimmed = text.trim();
+  if (trimmed === 'isolated') return machine.topology().cpus.isolated.toMask();
   const byName = named.exec(trimmed);
   if (byName !== null) return place(byName[1] as string, byName[2] as string, machine);
   const byMask = groupMask.exec(trimmed);

@@ -110,8 +110,8 @@ export function failure(outcome: Outcome, set: CpuSet, error = operands32[osErro
   }
 }
 
-/** What the kernel would make of a set, without asking it: for a user affinity that waits below a system one. */
-function foresee(set: CpuSet): CpuSet {
+/** What the kernel would make of a set, without asking it. */
+export function foresee(set: CpuSet): CpuSet {
   const machine = readCpus();
   const running = set.intersect(CpuSet.fromMask(machine.online));
   if (running.size === 0) throw failure(Outcome.noneRunning, set);

@@ -35,6 +35,7 @@ export class Pin implements Disposable {
   #before: Exact;
   #below: Pin | undefined;
   #active = true;
+  #atEnd: (() => void)[] | undefined;
 
   private constructor(set: CpuSet) {
     const { cpus, dropped, before } = confine(set);
@@ -66,6 +67,13 @@ export class Pin implements Disposable {
       }
     }
     pin.#active = false;
+    pin.#atEnd?.forEach((run) => run());
+  }
+
+  /** @internal Runs when the pin has ended. False where it has. */
+  static atEnd(pin: Pin, run: () => void): boolean {
+    if (pin.#active) (pin.#atEnd ??= []).push(run);
+    return pin.#active;
   }
 
   [Symbol.dispose](): void {
@@ -105,7 +113,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
  * with it everything else that runs on the thread meanwhile.
  *
  * @example
- * const digest = withAffinity('0', () => hashSync(data));
+ * const text = withAffinity('0', () => JSON.stringify(topology()));
  */
 export function withAffinity<T>(where: Where, fn: () => T): T {
   if (typeof fn !== 'function') throw wrongType(`withAffinity needs a function to run, not ${show(fn)}`);

@@ -91,7 +91,7 @@ function place(thread: Listed, set: CpuSet): Deed<PlacedThread> {
  *
  * @example
  * setThreadAffinity('libuv', 'numa:0');
- * setThreadAffinity(threads().filter(({ role }) => role === 'v8'), '2,3');
+ * setThreadAffinity(threads().filter(({ role }) => role === 'v8'), [0]);
  * @returns what was done, a thread each; of threads that ended meanwhile nothing.
  * @throws {TypeError | RangeError} `who` is no way to say which threads, `where` none to say which CPUs.
  * @throws {AffinityError} `ERR_AFFINITY_NO_THREAD`: a thread has ended or is another process's, or none has the role;

@@ -92,7 +92,8 @@ export function meetPool(expected = poolSize()): void {
   native.callPool(Math.min(1024, expected), Math.min(poolSize(), expected), patience);
 }
 
-function told(process: number): ThreadState[] {
+/** @internal The threads of a process, of this one for 0, as the operating system shows them. */
+export function told(process: number): ThreadState[] {
   let answer = native.readThreads(process);
   if (answer.outcome === Outcome.noGroups) {
     processGroups();

@@ -1,20 +1,17 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { native, packageRoot } from '../binding.ts';
-import { AffinityError, show, wrongType } from '../errors.ts';
+import { addonFile, native, packageRoot } from '../binding.ts';
+import { show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import type { Plan, PlannedSeat } from './plan.ts';
-import { planVariable, takenSeat } from './taking.ts';
+import { overQuota, type Plan, type PlannedSeat } from './plan.ts';
+import { registerSeats, type Description } from './seat-table.ts';
+import { planVariable, seatKey, type Seated } from './taking.ts';
 
 const preload = join(packageRoot, 'dist', 'preload.cjs');
 
-interface Description {
-  seats: { cpus: string; group: number | null; node: number | null }[];
-}
-
 const registered = new WeakMap<Plan, number>();
 
-function isPlan(value: unknown): value is Plan {
+export function isPlan(value: unknown): value is Plan {
   if (typeof value !== 'object' || value === null || !('seats' in value)) return false;
   return (
     Array.isArray(value.seats) &&
@@ -25,17 +22,14 @@ function isPlan(value: unknown): value is Plan {
   );
 }
 
-function register(plan: Plan): number {
+/** The plan's number to the addon. */
+export function register(plan: Plan): number {
   const known = registered.get(plan);
   if (known !== undefined) return known;
-  const words = new BigUint64Array(plan.seats.length * native.maskWords);
-  plan.seats.forEach(({ cpus }, at) => {
-    const part = words.subarray(at * native.maskWords, (at + 1) * native.maskWords);
-    if (!cpus.writeTo(part)) throw new AffinityError('ERR_AFFINITY_UNKNOWN_CPU', `this system has no CPUs ${cpus}`);
-  });
-  const description: Description = { seats: plan.seats.map(({ cpus, group, node }) => ({ cpus: String(cpus), group, node })) };
-  const number = native.addPlan(words, JSON.stringify(description));
+  const number = registerSeats(plan.seats);
   registered.set(plan, number);
+  const warning = overQuota(plan);
+  if (warning !== undefined) process.emitWarning(warning, { code: 'GROUPAFFINITY_QUOTA' });
   return number;
 }
 
@@ -80,14 +74,14 @@ function inheritedFlags(): string[] {
  *
  * @example
  * const plan = spread({ by: 'core' });
- * new Worker(file, workerOptions(plan));
- * new Piscina({ filename, ...workerOptions(plan) });
+ * new Worker('./job.js', workerOptions(plan));
+ * new Piscina({ filename: './job.js', ...workerOptions(plan) });
  */
 export function workerOptions(plan: Plan): WorkerPlacement {
   if (!isPlan(plan)) throw wrongType(`workerOptions takes a plan that spread() made, not ${show(plan)}`);
   return {
     execArgv: [...inheritedFlags(), '--require', preload],
-    env: { ...process.env, [planVariable]: `${process.pid}:${register(plan)}` },
+    env: { ...process.env, [planVariable]: `${process.pid}:${register(plan)}:${addonFile}` },
   };
 }
 
@@ -107,7 +101,7 @@ export interface Seat extends PlannedSeat {
 
 /** Inside a worker: the seat it took when it started. Null on a thread that no plan seated. */
 export function seat(): Seat | null {
-  const taken = takenSeat();
+  const taken = (globalThis as Seated)[seatKey];
   if (taken === undefined) return null;
   const { seats } = JSON.parse(taken.description) as Description;
   const { cpus, group, node } = seats[taken.seat] as Description['seats'][number];

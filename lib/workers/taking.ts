@@ -1,8 +1,6 @@
-/** What a worker does before its own code runs. Small, because every worker's start waits for it. */
-import { native, Outcome } from '../binding.ts';
-import { AffinityError, osDetails, show } from '../errors.ts';
+/** What the maker of a plan and a worker that sits by it tell each other. */
 
-/** Tells a worker which plan of its process is meant: the process's id and the plan's number. */
+/** Tells a worker which plan of its process is meant, and where the addon lies, as `pid:number:file`. */
 export const planVariable = 'GROUPAFFINITY_PLAN';
 
 /** What a worker knows of its seat. */
@@ -13,35 +11,8 @@ export interface TakenSeat {
   readonly description: string;
 }
 
-// Found by every copy of this module in the thread: the preload's, the package's, another installation's.
-const key = Symbol.for('groupaffinity.seat');
-const here = globalThis as { [key]?: TakenSeat };
-
-/** The seat that this thread took; undefined where it took none. */
-export function takenSeat(): TakenSeat | undefined {
-  return here[key];
-}
-
-/** Sits the calling worker down, as its environment says; a worker without a plan stays as it is. */
-export function takeSeat(): void {
-  const variable = process.env[planVariable];
-  if (variable === undefined || here[key] !== undefined) return;
-  // A worker's own workers and child processes are no part of the plan.
-  delete process.env[planVariable];
-  const [, pid, plan] = /^(\d+):(\d{1,9})$/.exec(variable) ?? [];
-  const taken = Number(pid) === process.pid ? native.takeSeat(Number(plan)) : undefined;
-  if (taken === undefined || taken.outcome === Outcome.gone)
-    throw new AffinityError('ERR_AFFINITY_NO_PLAN', `this process has no plan ${show(variable)} to seat a worker by`);
-  const { outcome, osError, seat, sharers } = taken;
-  if (outcome > Outcome.trimmed)
-    throw new AffinityError(
-      outcome === Outcome.noneRunning
-        ? 'ERR_AFFINITY_OFFLINE'
-        : outcome === Outcome.notAllowed
-          ? 'ERR_AFFINITY_NOT_ALLOWED'
-          : 'ERR_AFFINITY_REFUSED',
-      'no seat of the plan is to be had: the CPUs of each are offline or withheld from this process by now',
-      osDetails(native.support().platform, osError),
-    );
-  here[key] = { seat, sharers, description: native.planDescription(Number(plan)) };
+/** Of the global object: the preload's, the package's and another installation's copy of this module find the same. */
+export const seatKey: unique symbol = Symbol.for('groupaffinity.seat');
+export interface Seated {
+  [seatKey]?: TakenSeat;
 }

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "../platform.h"
-#include "cpuset.h"
+#include "cgroup.h"
 #include "kernel_calls.h"
 #include "sysfs_text.h"
 

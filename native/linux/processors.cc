@@ -17,7 +17,8 @@
 #include <utility>
 
 #include "../platform.h"
-#include "cpuset.h"
+#include "cgroup.h"
+#include "files.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -74,20 +75,6 @@ class Path {
   std::size_t length_ = 0;
 };
 
-class Folder {
- public:
-  Folder(int parent, const char* path) : fd_(openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    if (fd_ >= 0) close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 // Calls `visit` with N for every entry prefixN of a directory, should there be one.
 template <typename Visit>
 void for_each_numbered(int parent, const char* path, std::string_view prefix, Visit visit) {
@@ -102,50 +89,6 @@ void for_each_numbered(int parent, const char* path, std::string_view prefix, Vi
     if (const auto number = number_after(prefix, entry->d_name); number && *number < kMaxCpus) visit(*number);
   closedir(directory);
 }
-
-class Files {
- public:
-  static constexpr std::size_t kPage = 4096;
-
-  // The text is good until the next read. A kernel file comes whole from one read(2), save a binary attribute of more
-  // than a page (long masks, since 5.16), and files of /proc.
-  [[nodiscard]] std::optional<std::string_view> read(int parent, const char* path) {
-    // O_NONBLOCK: a pipe in a damaged tree must not hold the reader up.
-    const int file = openat(parent, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (file < 0) return std::nullopt;
-    const std::size_t length = fill(file, kPage);
-    close(file);
-    return std::string_view(buffer_.data(), length);
-  }
-
-  // The same for files whose reads end anywhere.
-  [[nodiscard]] std::optional<std::string_view> read_all(int parent, const char* path) {
-    const int file = openat(parent, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (file < 0) return std::nullopt;
-    const std::size_t length = fill(file, 1);
-    close(file);
-    return std::string_view(buffer_.data(), length);
-  }
-
- private:
-  static constexpr std::size_t kLongest = std::size_t{1} << 22;
-
-  // Reads on while a read's length is a multiple of `whole`.
-  std::size_t fill(int file, std::size_t whole) {
-    std::size_t length = 0;
-    while (length < kLongest) {
-      if (buffer_.size() - length < kPage) buffer_.resize(buffer_.size() * 2);
-      const ssize_t bytes = ::read(file, buffer_.data() + length, buffer_.size() - length);
-      if (bytes < 0 && errno == EINTR) continue;
-      if (bytes <= 0) break;
-      length += static_cast<std::size_t>(bytes);
-      if (static_cast<std::size_t>(bytes) % whole != 0) break;
-    }
-    return length;
-  }
-
-  std::vector<char> buffer_ = std::vector<char>(4 * kPage);
-};
 
 // Names under which kernels have kept the same set of CPUs. The name that worked last is tried first.
 class SetFile {
@@ -194,44 +137,6 @@ constexpr std::array<SetFile::Name, 2> kCacheFiles{
     {{"shared_cpu_list", parse_cpulist}, {"shared_cpu_map", parse_cpumask}}};
 constexpr std::array<SetFile::Name, 2> kNodeFiles{{{"cpumap", parse_cpumask}, {"cpulist", parse_cpulist}}};
 
-// A cgroup file of a CPU list, asked for in the cgroup and then in those above it: a controller may be off further
-// down, and a container sees less of the hierarchy than its own path says.
-bool read_cpuset(Files& files, int root, std::string_view mount, std::string_view cgroup, std::string_view file,
-                 CpuSet& cpus) {
-  if (mount.starts_with('/')) mount.remove_prefix(1);
-  // What lies outside a cgroup namespace is written with "..".
-  if ((std::string("/") += mount).find("/..") != std::string::npos) return false;
-  if (cgroup.find("/..") != std::string_view::npos) cgroup = "/";
-  for (int level = 0; level < 256; ++level) {
-    while (cgroup.ends_with('/')) cgroup.remove_suffix(1);
-    std::string path(mount.empty() ? "." : mount);
-    path.append(cgroup).append("/").append(file);
-    const auto text = files.read_all(root, path.c_str());
-    if (text && parse_cpulist(*text, cpus) && !cpus.empty()) return true;
-    if (cgroup.empty()) return false;
-    cgroup = cgroup.substr(0, cgroup.rfind('/'));
-  }
-  return false;
-}
-
-bool read_allowed_by_cgroup(Files& files, int root, CpuSet& cpus) {
-  CgroupPaths paths;
-  if (const auto text = files.read_all(root, "proc/self/cgroup")) paths = parse_cgroup_paths(*text);
-  if (paths.cpuset.empty() && paths.unified.empty()) {
-    const auto text = files.read_all(root, "proc/self/cpuset");
-    if (!text) return false;
-    paths.cpuset = paths.unified = text->substr(0, text->find_first_of(std::string_view("\n\0", 2)));
-  }
-  const auto text = files.read_all(root, "proc/mounts");
-  if (!text) return false;
-  const CpusetMounts mounts = parse_cpuset_mounts(*text);
-  if (!mounts.cpuset.empty() && !paths.cpuset.empty() &&
-      read_cpuset(files, root, mounts.cpuset, paths.cpuset, mounts.noprefix ? "cpus" : "cpuset.cpus", cpus))
-    return true;
-  return !mounts.unified.empty() && !paths.unified.empty() &&
-         read_cpuset(files, root, mounts.unified, paths.unified, "cpuset.cpus.effective", cpus);
-}
-
 bool read_allowed_by_status(Files& files, int root, CpuSet& cpus) {
   const auto text = files.read_all(root, "proc/self/status");
   if (!text) return false;
@@ -263,6 +168,14 @@ class Start {
     Files files;
     const Folder root(AT_FDCWD, "/");
     static_cast<void>(read_allowed_by_kernel(files, root.fd(), cpus_));
+  }
+
+  void note(std::span<const Word> words) {
+    const std::lock_guard guard(lock_);
+    cpus_ = {};
+    for (std::size_t bit = 0; bit < words.size() * kWordBits; ++bit)
+      if (((words[bit / kWordBits] >> (bit % kWordBits)) & 1) != 0) cpus_.add(static_cast<std::uint32_t>(bit));
+    judged_ = false;
   }
 
   [[nodiscard]] CpuSet cpus() {
@@ -314,6 +227,7 @@ class Reader {
     read_caches();
     read_nodes();
     read_kinds();
+    machine_.quota = read_cgroup_quota(files_, root_);
     return {};
   }
 
@@ -353,7 +267,7 @@ class Reader {
 
   void read_allowed() {
     Machine& m = machine_;
-    const bool by_cgroup = read_allowed_by_cgroup(files_, root_, m.settable);
+    const bool by_cgroup = read_cgroup_cpus(files_, root_, m.settable);
     if (!by_cgroup && !live_) static_cast<void>(read_allowed_by_status(files_, root_, m.settable));
     m.settable &= m.online;
     if (m.settable.empty()) m.settable = m.online;
@@ -606,23 +520,9 @@ class Reader {
 
 }  // namespace
 
-bool read_own_cpuset(CpuSet& cpus) {
-  Files files;
-  const Folder root(AT_FDCWD, "/");
-  return root.fd() >= 0 && read_allowed_by_cgroup(files, root.fd(), cpus) && !cpus.empty();
-}
-
-bool holds_own_cpuset(std::span<const Word> words) {
-  CpuSet granted;
-  if (!read_own_cpuset(granted)) return false;
-  bool whole = true;
-  granted.for_each([&](std::uint32_t cpu) {
-    if (cpu / kWordBits < words.size()) whole = whole && ((words[cpu / kWordBits] >> (cpu % kWordBits)) & 1) != 0;
-  });
-  return whole;
-}
-
 void note_start() noexcept { start().note(); }
+
+void note_start(std::span<const Word> words) { start().note(words); }
 
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <limits>
+#include <utility>
 
 namespace groupaffinity {
 namespace {
@@ -133,6 +134,20 @@ bool has_option(std::string_view options, std::string_view wanted) {
   return false;
 }
 
+// `options` are those of the file system.
+void add_cgroup_mount(std::vector<CgroupMount>& mounts, std::string_view type, std::string_view directory,
+                      std::string_view options, std::string_view root) {
+  CgroupMount mount;
+  mount.unified = type == "cgroup2";
+  mount.cpuset = type == "cpuset" || (type == "cgroup" && has_option(options, "cpuset"));
+  mount.cpu = type == "cgroup" && has_option(options, "cpu");
+  mount.noprefix = mount.cpuset && (type == "cpuset" || has_option(options, "noprefix"));
+  if (!mount.unified && !mount.cpuset && !mount.cpu) return;
+  mount.directory = unescape(directory);
+  mount.root = unescape(root);
+  mounts.push_back(std::move(mount));
+}
+
 }  // namespace
 
 bool parse_cpulist(std::string_view text, CpuSet& cpus) {
@@ -232,8 +247,21 @@ ThreadStat parse_thread_stat(std::string_view stat) {
     found.nice = negative ? -static_cast<std::int64_t>(*value) : static_cast<std::int64_t>(*value);
   found.flags = parse_number(stat_field(stat, 9));
   found.started = parse_number(stat_field(stat, 22));
+  const auto user = parse_number(stat_field(stat, 14));
+  const auto system = parse_number(stat_field(stat, 15));
+  if (user && system) found.cpu_time = *user + *system;
   found.policy = parse_number(stat_field(stat, 41));
   return found;
+}
+
+std::vector<std::string> parse_strings(std::string_view text) {
+  std::vector<std::string> list;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\0'), text.size());
+    list.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return list;
 }
 
 std::optional<std::uint64_t> parse_signals(std::string_view text) {
@@ -252,6 +280,27 @@ std::optional<std::uint64_t> parse_migrations(std::string_view sched) {
   value = take(value, '\n');
   take(value, ':');
   return parse_number(value);
+}
+
+// "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE": a guest's time is in USER as well.
+std::optional<CpuTicks> parse_cpu_ticks(std::string_view stat) {
+  std::string_view line = take(stat, '\n');
+  if (take(line, ' ') != "cpu") return std::nullopt;
+  constexpr std::size_t kIdle = 3;
+  constexpr std::size_t kWait = 4;
+  constexpr std::size_t kSteal = 7;
+  CpuTicks ticks;
+  for (std::size_t field = 0; field <= kSteal; ++field) {
+    while (line.starts_with(' ')) line.remove_prefix(1);
+    // Kernels before 2.6.11 have no STEAL.
+    if (line.empty() && field == kSteal) break;
+    const auto count = parse_number(take(line, ' '));
+    if (!count || *count > std::numeric_limits<std::uint64_t>::max() / 16) return std::nullopt;
+    ticks.all += *count;
+    if (field == kSteal) ticks.stolen = *count;
+    if (field != kIdle && field != kWait && field != kSteal) ticks.busy += *count;
+  }
+  return ticks;
 }
 
 // "processor\t: 0" begins a paragraph, "apicid\t\t: 0" is in it.
@@ -278,29 +327,55 @@ CgroupPaths parse_cgroup_paths(std::string_view text) {
     const std::string_view controllers = take(path, ':');
     if (!path.starts_with('/')) continue;
     if (has_option(controllers, "cpuset")) paths.cpuset = path;
+    if (has_option(controllers, "cpu")) paths.cpu = path;
     if (hierarchy == "0" && controllers.empty()) paths.unified = path;
   }
   return paths;
 }
 
-CpusetMounts parse_cpuset_mounts(std::string_view text) {
-  CpusetMounts mounts;
+// proc_pid_mountinfo(5): id, parent, device, root, directory, options, optional fields, "-", type, source, options of
+// the file system.
+std::vector<CgroupMount> parse_cgroup_mountinfo(std::string_view text) {
+  std::vector<CgroupMount> mounts;
+  std::string_view rest = trim(text);
+  while (!rest.empty()) {
+    std::string_view line = take(rest, '\n');
+    for (int field = 0; field < 3; ++field) take(line, ' ');
+    const std::string_view root = take(line, ' ');
+    const std::string_view directory = take(line, ' ');
+    while (!line.empty() && take(line, ' ') != "-") continue;
+    const std::string_view type = take(line, ' ');
+    take(line, ' ');
+    add_cgroup_mount(mounts, type, directory, take(line, ' '), root);
+  }
+  return mounts;
+}
+
+std::vector<CgroupMount> parse_cgroup_mounts(std::string_view text) {
+  std::vector<CgroupMount> mounts;
   std::string_view rest = trim(text);
   while (!rest.empty()) {
     std::string_view line = take(rest, '\n');
     take(line, ' ');
     const std::string_view directory = take(line, ' ');
     const std::string_view type = take(line, ' ');
-    const std::string_view options = take(line, ' ');
-    if (type == "cgroup2") {
-      if (mounts.unified.empty()) mounts.unified = unescape(directory);
-    } else if (type == "cpuset" || (type == "cgroup" && has_option(options, "cpuset"))) {
-      if (!mounts.cpuset.empty()) continue;
-      mounts.cpuset = unescape(directory);
-      mounts.noprefix = type == "cpuset" || has_option(options, "noprefix");
-    }
+    add_cgroup_mount(mounts, type, directory, take(line, ' '), "/");
   }
   return mounts;
+}
+
+std::optional<double> parse_cpu_quota(std::string_view quota, std::string_view period) {
+  const auto time = parse_number(quota);
+  const auto of = parse_number(period);
+  if (!time || !of || *time == 0 || *of == 0) return std::nullopt;
+  return static_cast<double>(*time) / static_cast<double>(*of);
+}
+
+// "200000 100000", or "max 100000".
+std::optional<double> parse_cpu_max(std::string_view text) {
+  std::string_view period = trim(text);
+  const std::string_view quota = take(period, ' ');
+  return parse_cpu_quota(quota, period);
 }
 
 }  // namespace groupaffinity

@@ -48,10 +48,14 @@ struct ThreadStat {
   std::string_view name;
   std::optional<std::uint64_t> flags;  // the kernel's PF_...
   std::optional<std::int64_t> nice;
-  std::optional<std::uint64_t> policy;   // sched(7)
-  std::optional<std::uint64_t> started;  // clock ticks after boot
+  std::optional<std::uint64_t> policy;    // sched(7)
+  std::optional<std::uint64_t> started;   // clock ticks after boot
+  std::optional<std::uint64_t> cpu_time;  // clock ticks, the kernel's work for it included
 };
 [[nodiscard]] ThreadStat parse_thread_stat(std::string_view stat);
+
+// The texts of cmdline or environ, each ended by a NUL but the last, which may be cut.
+[[nodiscard]] std::vector<std::string> parse_strings(std::string_view text);
 
 // "0000000000000200": bit n is signal n + 1.
 [[nodiscard]] std::optional<std::uint64_t> parse_signals(std::string_view text);
@@ -59,22 +63,42 @@ struct ThreadStat {
 // How often the thread changed CPUs, from its sched, which not every kernel has.
 [[nodiscard]] std::optional<std::uint64_t> parse_migrations(std::string_view sched);
 
+// What all CPUs together did, from the first line of /proc/stat (proc(5)), in ticks of sysconf(_SC_CLK_TCK).
+struct CpuTicks {
+  std::uint64_t all = 0;
+  std::uint64_t busy = 0;
+  std::uint64_t stolen = 0;
+};
+[[nodiscard]] std::optional<CpuTicks> parse_cpu_ticks(std::string_view stat);
+
 // The ids in /proc/cpuinfo, a paragraph a CPU; only x86 has them.
 [[nodiscard]] std::vector<HardwareId> parse_hardware_ids(std::string_view cpuinfo);
 
 // Which cgroup a process is in, as /proc/PID/cgroup tells it: absolute paths, empty where there is none.
 struct CgroupPaths {
   std::string cpuset;   // in the version 1 hierarchy that has the cpuset controller
+  std::string cpu;      // ... that has the cpu controller
   std::string unified;  // in the version 2 hierarchy
 };
 [[nodiscard]] CgroupPaths parse_cgroup_paths(std::string_view text);
 
-// Where /proc/mounts says that cpusets are, empty where nowhere.
-struct CpusetMounts {
-  std::string cpuset;     // a version 1 hierarchy with the cpuset controller, or the older cpuset file system
-  bool noprefix = false;  // ... whose files lack the "cpuset." in their names
-  std::string unified;
+// Where a hierarchy of cgroups is mounted.
+struct CgroupMount {
+  std::string directory;
+  std::string root = "/";  // the cgroup that is seen there
+  bool unified = false;    // version 2
+  bool cpuset = false;     // version 1 with the cpuset controller, or the older cpuset file system
+  bool noprefix = false;   // ... whose files lack the "cpuset." in their names
+  bool cpu = false;        // version 1 with the cpu controller
 };
-[[nodiscard]] CpusetMounts parse_cpuset_mounts(std::string_view text);
+// Those of /proc/PID/mountinfo that are of use here, in the order of the text.
+[[nodiscard]] std::vector<CgroupMount> parse_cgroup_mountinfo(std::string_view text);
+// The same from /proc/mounts, which does not tell what is seen.
+[[nodiscard]] std::vector<CgroupMount> parse_cgroup_mounts(std::string_view text);
+
+// CPUs' worth of time that a cgroup may use: of cpu.max (version 2), and of cpu.cfs_quota_us with cpu.cfs_period_us.
+// Nothing where there is no limit. Above 0.
+[[nodiscard]] std::optional<double> parse_cpu_max(std::string_view text);
+[[nodiscard]] std::optional<double> parse_cpu_quota(std::string_view quota, std::string_view period);
 
 }  // namespace groupaffinity

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "../platform.h"
-#include "cpuset.h"
+#include "cgroup.h"
 #include "sysfs_text.h"
 
 namespace groupaffinity {
@@ -67,9 +67,18 @@ bool is_ours(std::uint64_t thread) {
 // How the kernel is asked about a thread of this process: about the calling one as 0, because sandboxes allow no other.
 pid_t id_of(std::uint64_t thread) { return thread == current_thread() ? 0 : static_cast<pid_t>(thread); }
 
+// By their numbers: musl has these calls, and they fail.
+int get_scheduler(pid_t thread) noexcept { return static_cast<int>(syscall(SYS_sched_getscheduler, thread)); }
+int get_parameter(pid_t thread, sched_param& parameter) noexcept {
+  return static_cast<int>(syscall(SYS_sched_getparam, thread, &parameter));
+}
+int set_scheduler(pid_t thread, int policy, const sched_param& parameter) noexcept {
+  return static_cast<int>(syscall(SYS_sched_setscheduler, thread, policy, &parameter));
+}
+
 // The policy without the flag that children do not inherit it.
 int policy_of(pid_t thread) noexcept {
-  const int policy = sched_getscheduler(thread);
+  const int policy = get_scheduler(thread);
   return policy < 0 ? policy : policy & ~SCHED_RESET_ON_FORK;
 }
 
@@ -87,17 +96,17 @@ bool is_real_time(int policy) noexcept {
 Result schedule(pid_t id, int real_time, int nice) noexcept {
   const int policy = policy_of(id);
   sched_param before{};
-  if (policy < 0 || sched_getparam(id, &before) != 0) return from_errno();
+  if (policy < 0 || get_parameter(id, before) != 0) return from_errno();
   if (real_time > 0) {
     const sched_param wanted{.sched_priority = real_time};
-    return sched_setscheduler(id, SCHED_RR, &wanted) == 0 ? Result{} : from_errno();
+    return set_scheduler(id, SCHED_RR, wanted) == 0 ? Result{} : from_errno();
   }
   const bool was_other = policy != SCHED_OTHER;
   const sched_param dynamic{};
-  if (was_other && sched_setscheduler(id, SCHED_OTHER, &dynamic) != 0) return from_errno();
+  if (was_other && set_scheduler(id, SCHED_OTHER, dynamic) != 0) return from_errno();
   if (setpriority(PRIO_PROCESS, static_cast<id_t>(id), nice) == 0) return {};
   const Result result = from_errno();
-  if (was_other) static_cast<void>(sched_setscheduler(id, policy, &before));
+  if (was_other) static_cast<void>(set_scheduler(id, policy, before));
   return result;
 }
 
@@ -190,8 +199,12 @@ bool read_state(const std::string& folder, std::uint64_t thread, ThreadState& st
   state.name = stat.name;
   state.last_cpu = parse_last_cpu(stat_text);
   static const long ticks_a_second = sysconf(_SC_CLK_TCK);
-  if (stat.started && ticks_a_second > 0)
-    state.started = *stat.started * 1000 / static_cast<std::uint64_t>(ticks_a_second);
+  const auto milliseconds = [](const std::optional<std::uint64_t>& ticks) -> std::optional<std::uint64_t> {
+    if (!ticks || ticks_a_second <= 0) return std::nullopt;
+    return *ticks * 1000 / static_cast<std::uint64_t>(ticks_a_second);
+  };
+  state.started = milliseconds(stat.started);
+  state.cpu_time = milliseconds(stat.cpu_time);
   if (stat.policy && is_real_time(static_cast<int>(*stat.policy)))
     state.nice = kRealTime;
   else if (stat.nice)
@@ -210,7 +223,7 @@ Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
   if (policy < 0) return from_errno();
   if (policy == SCHED_RR || policy == SCHED_FIFO) {
     sched_param parameter{};
-    if (sched_getparam(id, &parameter) != 0) return from_errno();
+    if (get_parameter(id, parameter) != 0) return from_errno();
     level = std::min(kRealTimeLevel - 1 + parameter.sched_priority, kHighestLevel);
     return {};
   }

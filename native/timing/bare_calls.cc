@@ -14,6 +14,10 @@ double since(Clock::time_point begun) noexcept {
 
 }  // namespace
 
+double clock_nanoseconds() noexcept {
+  return std::chrono::duration<double, std::nano>(Clock::now().time_since_epoch()).count();
+}
+
 Timed time_bare_exchanges(std::span<const Word> first, std::span<const Word> second, std::uint32_t count) noexcept {
   std::array<Word, kMaxCpus / kWordBits> room;
   const std::span<Word> previous(room.data(), first.size());

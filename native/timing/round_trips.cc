@@ -4,6 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include "confined.h"
+
 namespace groupaffinity {
 namespace {
 
@@ -22,13 +24,17 @@ struct alignas(128) Line {
 
 class Pair {
  public:
-  Pair(std::uint32_t rounds, std::uint32_t samples) : rounds_(rounds), lines_(samples) {}
+  Pair(std::uint32_t rounds, std::uint32_t samples) : rounds_(rounds), samples_(samples) {}
 
   // The one who is asked: answers each odd turn with the even one that follows.
   void answer(std::uint32_t cpu) {
-    result_of_answer_ = confine(cpu);
+    result_of_answer_ = confine_to(cpu);
     ready_.store(true, std::memory_order_release);
     if (result_of_answer_.outcome != Outcome::done) return;
+    while (!laid_out_.load(std::memory_order_acquire)) {
+      if (over_.load(std::memory_order_relaxed)) return;
+      std::this_thread::yield();
+    }
     for (Line& line : lines_) {
       if (!wait(line, kReady)) return;
       const bool before = current_cpu() == cpu;
@@ -42,25 +48,20 @@ class Pair {
   }
 
   void ask(std::uint32_t cpu, RoundTrips& trips) {
-    trips.result = confine(cpu);
+    trips.result = confine_to(cpu);
     while (!ready_.load(std::memory_order_acquire)) std::this_thread::yield();
     if (result_of_answer_.outcome != Outcome::done) trips.result = result_of_answer_;
-    if (trips.result.outcome == Outcome::done)
+    if (trips.result.outcome == Outcome::done) {
+      // Written first where they are used: memory of a third CPU's would have its say in the time.
+      lines_ = std::vector<Line>(samples_);
+      laid_out_.store(true, std::memory_order_release);
       for (std::size_t i = 0; i < lines_.size() && !over_.load(std::memory_order_relaxed); ++i)
         sample(lines_[i], cpu, trips);
+    }
     over_.store(true, std::memory_order_relaxed);
   }
 
  private:
-  static Result confine(std::uint32_t cpu) {
-    std::vector<Word> wanted(mask_words());
-    std::vector<Word> previous(mask_words());
-    std::vector<Word> in_force(mask_words());
-    if (cpu / kWordBits >= wanted.size()) return {Outcome::not_a_processor, 0};
-    wanted[cpu / kWordBits] = Word{1} << (cpu % kWordBits);
-    return exchange_affinity(wanted, previous, in_force);
-  }
-
   void sample(Line& line, std::uint32_t cpu, RoundTrips& trips) {
     line.turn.store(kReady, std::memory_order_release);
     if (!wait(line, 0)) return;
@@ -98,10 +99,12 @@ class Pair {
   }
 
   std::uint32_t rounds_;
+  std::uint32_t samples_;
   std::vector<Line> lines_;
   Result result_of_answer_;
   const Clock::time_point deadline_ = Clock::now() + std::chrono::seconds(2);
   std::atomic<bool> ready_{false};
+  std::atomic<bool> laid_out_{false};
   std::atomic<bool> over_{false};
 };
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <mutex>
+#include <optional>
 
 #include "processor_records.h"
 
@@ -100,12 +102,44 @@ const Start& start() noexcept {
   return at_start;
 }
 
+// What it counts as started with instead; empty: nothing was said.
+std::mutex noted_lock;
+std::vector<Word>& noted() {
+  static std::vector<Word> words;
+  return words;
+}
+
+std::optional<Word> noted_with(std::uint32_t group) {
+  const std::lock_guard guard(noted_lock);
+  const Groups* const formed = groups();
+  if (noted().empty() || formed == nullptr) return std::nullopt;
+  return formed->gather(group, noted());
+}
+
 // The bits of a group that the process was started with. One that nobody confined was put into a group only because
 // it had to be in one, and its threads may go to any other; several groups it has from Windows 11 on, or by a job.
 Word started_with(std::uint32_t group) {
+  if (const auto mask = noted_with(group)) return *mask;
   const auto& [home, groups] = start();
   if (!home.whole) return home.group == group ? home.mask : 0;
   return groups.size() < 2 || std::ranges::find(groups, group) != groups.end() ? ~Word{0} : 0;
+}
+
+// The hard cap that the process's job puts on it, which is a share of the machine's processors in 1/10,000
+// (learn.microsoft.com, JOBOBJECT_CPU_RATE_CONTROL_INFORMATION). Jobs around that one are not to be asked, and may
+// allow less.
+std::optional<double> job_quota(std::uint32_t processors) noexcept {
+  // Absent from older headers: the highest share lies in the upper half of the rate.
+  constexpr DWORD kMinMaxRate = 0x10;
+  JOBOBJECT_CPU_RATE_CONTROL_INFORMATION control{};
+  if (!QueryInformationJobObject(nullptr, JobObjectCpuRateControlInformation, &control, sizeof control, nullptr) ||
+      (control.ControlFlags & JOB_OBJECT_CPU_RATE_CONTROL_ENABLE) == 0)
+    return std::nullopt;
+  DWORD rate = 0;
+  if ((control.ControlFlags & JOB_OBJECT_CPU_RATE_CONTROL_HARD_CAP) != 0) rate = control.CpuRate;
+  if ((control.ControlFlags & kMinMaxRate) != 0) rate = control.CpuRate >> 16;
+  if (rate == 0 || rate >= 10'000) return std::nullopt;
+  return static_cast<double>(rate) / 10'000 * processors;
 }
 
 bool this_machine(const std::string& sysroot) { return sysroot.empty() || sysroot == "/"; }
@@ -133,6 +167,11 @@ Word process_affinity(std::uint32_t group) {
 
 void note_start() noexcept { static_cast<void>(start()); }
 
+void note_start(std::span<const Word> words) {
+  const std::lock_guard guard(noted_lock);
+  noted() = {words.begin(), words.end()};
+}
+
 Result read_machine(const std::string& sysroot, Machine& machine) {
   machine = {};
   if (!this_machine(sysroot)) return {Outcome::unsupported, 0};
@@ -153,6 +192,7 @@ Result read_machine(const std::string& sysroot, Machine& machine) {
     numbers.add({group, settable & started_with(group)}, machine.allowed);
   }
   if (machine.allowed.empty()) machine.allowed = machine.settable;
+  machine.quota = job_quota(machine.online.size());
   return {};
 }
 

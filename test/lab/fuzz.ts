@@ -5,7 +5,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Fuzzed } from './fuzz-protocol.ts';
 import { agents, bench, checkout, must, needs, run, Unavailable, type Found, type Machine } from './lab.ts';
 import { strict } from './native.ts';
@@ -30,28 +30,44 @@ interface Target {
   /** Bytes of the longest input. */
   readonly longest: number;
   /** What it fuzzes. */
-  readonly decoder: string;
+  readonly decoders: readonly string[];
   readonly sources: readonly string[];
-  /** Put before the decoder's own source. */
+  /** Put before the decoders' own sources. */
   readonly before?: string;
 }
 
 const texts = join('native', 'linux', 'sysfs_text.cc');
 const targets: readonly Target[] = [
-  { name: 'tree', seconds: 90, longest: 2500, decoder: join('native', 'linux', 'processors.cc'), sources: [texts], before: 'fake_files.h' },
-  { name: 'texts', seconds: 60, longest: 600, decoder: texts, sources: [] },
-  { name: 'cpulist', seconds: 60, longest: 120, decoder: texts, sources: [] },
-  { name: 'records', seconds: 60, longest: 480, decoder: join('native', 'windows', 'processor_records.cc'), sources: [] },
+  {
+    name: 'tree',
+    seconds: 90,
+    longest: 2500,
+    decoders: ['processors.cc', 'cgroup.cc'].map((file) => join('native', 'linux', file)),
+    sources: [texts],
+    before: 'fake_files.h',
+  },
+  { name: 'texts', seconds: 60, longest: 600, decoders: [texts], sources: [] },
+  { name: 'cpulist', seconds: 60, longest: 120, decoders: [texts], sources: [] },
+  { name: 'records', seconds: 60, longest: 480, decoders: [join('native', 'windows', 'processor_records.cc')], sources: [] },
 ];
 const secondsOfWhere = 30;
 
 const flags = [...strict, '-O2', '-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=all'];
 
-async function compile({ name, decoder, sources, before }: Target): Promise<string> {
+async function compile({ name, decoders, sources, before }: Target): Promise<string> {
   const home = join('test', 'lab', 'fuzz');
-  const [object, program] = [join(folder, `${name}.o`), join(folder, name)];
-  await must('clang++', [...flags, ...(before === undefined ? [] : ['-include', join(home, before)]), '-c', decoder, '-o', object]);
-  await must('clang++', [...flags, join(home, `${name}.cc`), object, ...sources, '-o', program]);
+  const program = join(folder, name);
+  const objects = decoders.map((decoder) => join(folder, `${name}-${basename(decoder, '.cc')}.o`));
+  for (const [at, decoder] of decoders.entries())
+    await must('clang++', [
+      ...flags,
+      ...(before === undefined ? [] : ['-include', join(home, before)]),
+      '-c',
+      decoder,
+      '-o',
+      objects[at] as string,
+    ]);
+  await must('clang++', [...flags, join(home, `${name}.cc`), ...objects, ...sources, '-o', program]);
   return program;
 }
 

@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BrokenSystem, noCompiler } from './broken-system.ts';
 import { Cpuset, noCpuset } from './cpuset.ts';
 import { checkout, cpus } from './own-process.ts';
 
-const has = (command: string): boolean => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-const compiler = ['cc', 'gcc', 'clang'].find(has);
-const missing = compiler === undefined ? 'needs a C compiler' : cpus.length < 2 ? 'needs two CPUs' : undefined;
+const missing = noCompiler ?? (cpus.length < 2 ? 'needs two CPUs' : undefined);
 const because = missing === undefined ? '' : `: ${missing}`;
 
 interface Claim {
@@ -84,17 +81,15 @@ const faults: Record<string, { what: string; caught: string[]; untouched: string
 };
 
 describe.skipIf(missing !== undefined)('a broken operating system', () => {
-  // LD_PRELOAD ends names at spaces: not below a checkout that may have one.
-  const folder = mkdtempSync(join(tmpdir(), 'groupaffinity-faults-'));
-  const library = join(folder, 'faults.so');
-  afterAll(() => rmSync(folder, { recursive: true }));
+  let system: BrokenSystem;
+  afterAll(() => system[Symbol.dispose]());
 
   function validate(fault: string, under: string[] = []): { status: number | null; claims: Claim[]; verdictOf: Map<string, string> } {
     const command = [...under, process.execPath, join(checkout, 'dist', 'cli', 'main.js'), 'validate', '--json', '--moves', '20'];
     const { status, stdout, stderr } = spawnSync(command[0] ?? '', command.slice(1), {
       encoding: 'utf8',
       maxBuffer: 2 ** 26,
-      env: { ...process.env, LD_PRELOAD: library, GROUPAFFINITY_FAULT: fault },
+      env: system.with(fault),
     });
     expect(stderr).toBe('');
     const { claims } = JSON.parse(stdout) as { claims: Claim[] };
@@ -103,15 +98,7 @@ describe.skipIf(missing !== undefined)('a broken operating system', () => {
 
   let whole: ReturnType<typeof validate>;
   beforeAll(() => {
-    const source = join(checkout, 'test', 'machine', 'faults.c');
-    const { status, stderr } = spawnSync(
-      compiler ?? '',
-      ['-shared', '-fPIC', '-O1', '-Wall', '-Wextra', '-Werror', '-o', library, source, '-ldl'],
-      {
-        encoding: 'utf8',
-      },
-    );
-    if (status !== 0) throw new Error(stderr);
+    system = new BrokenSystem();
     whole = validate('none');
   });
 

@@ -1,6 +1,6 @@
-// Starts a program that may place only the thread that calls, as some sandboxes have it: for test/machine/threads.test.ts.
-// sched_setaffinity, sched_setscheduler and setpriority of another thread fail with EPERM (seccomp(2)); so does tgkill,
-// with a second argument of "deaf".
+// Starts a program that may place only the thread that calls, as some sandboxes have it: for
+// test/machine/threads.test.ts. sched_setaffinity, sched_setscheduler and setpriority of another thread fail with EPERM
+// (seccomp(2)); so does tgkill, with a second argument of "deaf".
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/audit.h>
@@ -21,7 +21,7 @@
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
 
-int main(int count, char **words) {
+int main(int count, char** words) {
   const int deaf = count > 1 && strcmp(words[1], "deaf") == 0;
   if (count < 3) {
     fprintf(stderr, "sandbox open|deaf PROGRAM...\n");

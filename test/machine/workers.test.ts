@@ -160,6 +160,35 @@ describe('workers', () => {
     },
   );
 
+  it('nor is a plan that this process never made, or a file that is no addon', async () => {
+    const seen = await inOwnProcess<string[]>(`${imports}
+      const options = workerOptions(spread({ by: 'cpu' }));
+      const [pid, number] = options.env.GROUPAFFINITY_PLAN.split(':', 2);
+      const addon = options.env.GROUPAFFINITY_PLAN.slice((pid + number).length + 2);
+      const codes = [];
+      for (const rest of ['9:' + addon, ':' + addon, '-1:' + addon, 'x:' + addon, '4294967296:' + addon, number + ':', number, number + ':' + fileURLToPath(teller)]) {
+        const [error] = await once(new Worker(teller, { ...options, env: { ...options.env, GROUPAFFINITY_PLAN: pid + ':' + rest } }), 'error');
+        codes.push(error.code);
+      }
+      export default codes;`);
+    expect(seen).toEqual([
+      ...Array.from({ length: 5 }, () => 'ERR_AFFINITY_NO_PLAN'),
+      ...Array.from({ length: 3 }, () => 'ERR_DLOPEN_FAILED'),
+    ]);
+  });
+
+  it('a child process that is given the options runs as if it were not', async () => {
+    const seen = await inOwnProcess<{ same: boolean }>(`${imports}
+      import { fork } from 'node:child_process';
+      const child = file('child.mjs', \`
+        import { readFileSync } from 'node:fs';
+        import { seat } from 'groupaffinity/workers';
+        process.send({ seat: seat(), allowed: /^Cpus_allowed:\\\\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))[1] });\`);
+      const [{ seat: taken, allowed }] = await once(fork(child, workerOptions(spread({ by: 'cpu' }))), 'message');
+      export default { same: taken === null && allowed === exactly() };`);
+    expect(seen.same).toBe(true);
+  });
+
   it.skipIf(noCpuset !== undefined)(
     `a seat that is withheld by now is passed over; with none left it is the error of the worker${noCpuset === undefined ? '' : `: ${noCpuset}`}`,
     async () => {

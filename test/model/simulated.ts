@@ -128,6 +128,7 @@ export class Kernel {
       numaNodes: this.#nodes.map((node, id) => ({ id, cpus: this.flat(node) & online, capacity: this.flat(node), distances: [] })),
       caches: [],
       kinds: [],
+      quota: null,
       groups: this.#maximum.map((maximum, group) => ({ maximum, active: this.#active[group] ?? 0n })),
     };
   }

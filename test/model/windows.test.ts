@@ -347,6 +347,17 @@ describe.skipIf(missing !== undefined)(unless('the Windows backend on a pretende
       expect(seen).toEqual([withheld, withheld, withheld, '24', '2:0x1', '0x1', 'ERR_AFFINITY_NOT_ALLOWED 87', 'SUCCESS 2:0x1', '2:0x1']);
     });
 
+    it("a job's hard cap is the quota, as a number of the processors that are active", async () => {
+      const seen = await windows.on<unknown[]>(
+        process4(version),
+        `const rates = [0n, (1250n << 32n) | 5n, (((2500n << 16n) | 500n) << 32n) | 0x11n, (5n << 32n) | 3n, (1250n << 32n) | 4n, (10_000n << 32n) | 5n];
+         export default rates.map((rate) => (win32.set('rate', rate), topology().quota));`,
+      );
+      const [none, cap, range, weight, disabled, whole] = seen;
+      expect([none, weight, disabled, whole]).toEqual([null, null, null, null]);
+      expect([cap, range]).toEqual(version === 7 ? [null, null] : [2.5, 5]);
+    });
+
     it('a process that is confined meanwhile keeps what is left of the affinity to come back to, or all that the process has', async () => {
       const seen = await windows.on<unknown[]>(
         process4(version, { user: 0xfn }),
@@ -532,6 +543,69 @@ describe.skipIf(missing !== undefined)(unless('the Windows backend on a pretende
            workers.map(({ thread, group }) => place(thread) === ['0:0xff', '1:0xff', '2:0xf'][group] && group !== 1)];`,
       );
       expect(seen).toEqual([3, 0, [true, true, true]]);
+    });
+
+    const guarding = `
+      import { guard } from 'groupaffinity/workers';
+      const drifts = [];
+      const onDrift = ({ what, cause, seat, wanted, found }) => drifts.push(\`\${what} \${cause} \${seat} \${wanted} \${found}\`);
+      const until = async (count) => {
+        const end = performance.now() + 20_000;
+        while (drifts.length < count && performance.now() < end) await new Promise((done) => setTimeout(done, 1));
+        return drifts.splice(0);
+      };
+    `;
+
+    it('a guard looks from time to time, and puts a worker back on its seat as soon as the job lets it', async () => {
+      const seen = await windows.on<unknown[]>(
+        process4(version),
+        `${teller}${guarding}
+         const plan = spread({ by: 'group', within: 'group:1' });
+         const watch = guard(plan, { onDrift, check: 10 });
+         const [{ worker, thread }] = await seated(plan);
+         const at = win32.threads().findIndex(({ id }) => id === thread);
+         const seen = [];
+         win32.put(at, [0n, 0x3n, 0n, 0n], 1);
+         seen.push(await until(2), place(thread));
+         win32.setJob([0xffn, 0n, 0xffn, 0n]);
+         win32.put(at, [0x1n, 0n, 0n, 0n], 0);
+         seen.push(await until(1), place(thread));
+         win32.setJob([0xffn, 0xffn, 0xffn, 0n]);
+         seen.push(await until(1), place(thread));
+         await worker.terminate();
+         watch.stop();
+         export default [...seen, win32.threads().filter(({ ended }) => !ended).length];`,
+      );
+      expect(seen).toEqual([
+        ['narrowed unknown 0 8-15 8-9', 'mended unknown 0 8-15 8-15'],
+        '1:0xff',
+        ['moved unknown 0 8-15 0'],
+        '0:0x1',
+        ['mended unknown 0 8-15 8-15'],
+        '1:0xff',
+        1,
+      ]);
+    });
+
+    it('a guarded thread of a process that is confined has what is left of its pin, and all of it again afterwards', async () => {
+      const seen = await windows.on<unknown[]>(
+        process4(version),
+        `${guarding}
+         const here = pin([2, 3]);
+         guard(here, { onDrift, check: 10 });
+         win32.confine(0x6n);
+         const seen = [await until(2), place()];
+         win32.confine(0xffn);
+         seen.push((await until(2)).at(-1), place());
+         here.restore();
+         export default seen;`,
+      );
+      expect(seen).toEqual([
+        ['moved withheld null 2-3 1-2', 'narrowed withheld null 2-3 2'],
+        '0:0x4',
+        'mended unknown null 2-3 2-3',
+        '0:0xc',
+      ]);
     });
 
     it('what Windows tells of other threads is read, and an ended one is gone even while someone holds it', async () => {

@@ -7,7 +7,20 @@ import { afterAll, describe, expect, it } from 'vitest';
 const house = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Rooms of lib/, the lowest first. A file imports from its own room and from lower ones. */
-const floors = [['errors.ts'], ['binding.ts'], ['machine'], ['threads'], ['storport'], ['workers'], ['validate', 'bench'], ['cli']];
+const floors = [
+  ['errors.ts'],
+  ['binding.ts'],
+  ['machine'],
+  ['threads'],
+  ['storport'],
+  ['workers'],
+  ['validate', 'bench', 'run'],
+  ['report'],
+  ['cli'],
+];
+/** What the reports' pages run; the build puts it into one file together with the packages that it names. */
+const browser = join('lib', 'bench', 'page', 'browser');
+const inlined = new Set(['uplot']);
 const doors = new Set(['index.ts']);
 
 function files(folder: string, ending: RegExp): string[] {
@@ -27,13 +40,19 @@ function wrongImports(root: string): string[] {
     const text = readFileSync(file, 'utf8');
     const name = relative(root, file);
     const own = floorOf(root, file);
+    const inBrowser = name.startsWith(browser);
     if (own < 0) wrong.push(`${name}: its room has no floor`);
     for (const [, , target] of text.matchAll(/\b(?:from|import|require)\s*\(?\s*(['"])(.+?)\1/g)) {
-      if (target === undefined || !target.startsWith('.')) {
-        if (target !== undefined && !target.startsWith('node:') && !(name === join('lib', 'binding.ts') && target === 'node-gyp-build'))
-          wrong.push(`${name}: imports the package ${target}`);
+      if (target === undefined) continue;
+      if (!target.startsWith('.')) {
+        const may = inBrowser
+          ? inlined.has(target)
+          : target.startsWith('node:') || (name === join('lib', 'binding.ts') && target === 'node-gyp-build');
+        if (!may) wrong.push(`${name}: imports the package ${target}`);
         continue;
       }
+      if (!inBrowser && relative(root, resolve(dirname(file), target)).startsWith(browser))
+        wrong.push(`${name}: imports what runs in a browser, ${target}`);
       const other = floorOf(root, resolve(dirname(file), target));
       if (other > own) wrong.push(`${name}: imports upwards, ${target}`);
     }
@@ -106,6 +125,9 @@ describe('a wrong line fails it', () => {
     ['lib/storport/e.ts', 'process.exit(1);\n', 'exits'],
     ['lib/threads/f.ts', "import { createRequire } from 'node:module';\n", 'loads the addon'],
     ['lib/elsewhere/g.ts', 'export {};\n', 'no floor'],
+    ['lib/bench/page/browser/h.ts', "import { readFileSync } from 'node:fs';\n", 'imports the package node:fs'],
+    ['lib/bench/i.ts', "import uPlot from 'uplot';\n", 'imports the package uplot'],
+    ['lib/bench/j.ts', "import { ramp } from './page/browser/ramp.ts';\n", 'imports what runs in a browser'],
   ])('%s', (name, text, complaint) => {
     plant(name, text);
     expect(wrongImports(planted).join('\n')).toContain(complaint);

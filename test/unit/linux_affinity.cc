@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../native/linux/cpuset.h"
+#include "../../native/linux/cgroup.h"
 #include "../../native/platform.h"
 
 using namespace groupaffinity;

@@ -43,6 +43,7 @@ const topology = describeMachine(
       { level: 3, type: 'unified', bytes: 0, cpus: halves[0] },
     ],
     kinds: [],
+    quota: null,
     groups: [],
   },
   table,

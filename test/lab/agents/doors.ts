@@ -43,4 +43,12 @@ for (const [door, names] of Object.entries(doors)) {
 }
 found.same('require of package.json', 'groupaffinity', (require('groupaffinity/package.json') as { name: string }).name);
 
+const { header, sharedObjects } = process.report.getReport() as { header: { glibcVersionRuntime?: string }; sharedObjects: string[] };
+const libc = process.platform !== 'linux' ? '' : header.glibcVersionRuntime === undefined ? '.musl' : '.glibc';
+found.same(
+  'the addon is the one prebuilt for this system',
+  [`prebuilds/${process.platform}-${process.arch}/groupaffinity${libc}.node`],
+  sharedObjects.filter((file) => file.endsWith('.node')).map((file) => file.replaceAll('\\', '/').replace(/^.*(?=prebuilds)/, '')),
+);
+
 console.log(JSON.stringify(found.checks));

@@ -1,4 +1,5 @@
-// Put before native/linux/processors.cc when it is compiled for the fuzzer: its files are those of tree.cc.
+// Put before native/linux/processors.cc and cgroup.cc when they are compiled for the fuzzer: their files are those of
+// tree.cc.
 #pragma once
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 // Every other text of /sys and /proc: one input is read as each of them.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -79,6 +80,11 @@ void a_thread(std::string_view text) {
   CHECK(count == 41u || (!count && name.find("nr_migrations") != std::string::npos));
 }
 
+void ticks(std::string_view text) {
+  if (const auto ticks = parse_cpu_ticks(text))
+    CHECK(ticks->busy <= ticks->all && ticks->stolen <= ticks->all - ticks->busy);
+}
+
 void hardware(std::string_view text) {
   const std::vector<HardwareId> ids = parse_hardware_ids(text);
   std::string printed;
@@ -107,24 +113,48 @@ std::string escaped(std::string_view name) {
   return text;
 }
 
+bool same(const CgroupMount& a, const CgroupMount& b) {
+  return a.directory == b.directory && a.root == b.root && a.unified == b.unified && a.cpuset == b.cpuset &&
+         a.noprefix == b.noprefix && a.cpu == b.cpu;
+}
+
+// A mount's type and the options of its file system, with `between` before them.
+std::string kind_of(const CgroupMount& mount, const std::string& between) {
+  if (mount.unified) return "cgroup2 " + between + "rw,nosuid";
+  std::string options = "rw";
+  if (mount.cpu) options += ",cpu,cpuacct";
+  if (mount.cpuset) options += ",cpuset";
+  if (mount.noprefix) options += ",noprefix";
+  return "cgroup " + between + options;
+}
+
 void cgroups(std::string_view text) {
   const CgroupPaths paths = parse_cgroup_paths(text);
   std::string printed;
   if (!paths.unified.empty()) printed += "0::" + paths.unified + "\n";
-  if (!paths.cpuset.empty()) printed += "3:cpu,cpuset:" + paths.cpuset + "\n";
+  if (!paths.cpuset.empty()) printed += "3:cpuset,x:" + paths.cpuset + "\n";
+  if (!paths.cpu.empty()) printed += "4:cpu,cpuacct:" + paths.cpu + "\n";
   const CgroupPaths again = parse_cgroup_paths(printed + "1:name=x:/y\n");
-  CHECK(again.cpuset == paths.cpuset && again.unified == paths.unified);
-  for (const std::string& path : {paths.cpuset, paths.unified})
+  CHECK(again.cpuset == paths.cpuset && again.cpu == paths.cpu && again.unified == paths.unified);
+  for (const std::string& path : {paths.cpuset, paths.cpu, paths.unified})
     CHECK(path.empty() || (path.front() == '/' && path.find('\n') == std::string::npos));
 
-  const CpusetMounts mounts = parse_cpuset_mounts(text);
   printed.clear();
-  if (!mounts.unified.empty()) printed += "cgroup2 " + escaped(mounts.unified) + " cgroup2 rw,nosuid 0 0\n";
-  if (!mounts.cpuset.empty())
-    printed += "x " + escaped(mounts.cpuset) + " cgroup rw,cpuset" + (mounts.noprefix ? ",noprefix" : "") + " 0 0\n";
-  const CpusetMounts read = parse_cpuset_mounts(printed);
-  CHECK(read.cpuset == mounts.cpuset && read.unified == mounts.unified);
-  CHECK(read.noprefix == mounts.noprefix || mounts.cpuset.empty());
+  const std::vector<CgroupMount> mounts = parse_cgroup_mounts(text);
+  for (const CgroupMount& mount : mounts) {
+    CHECK(mount.root == "/" && mount.unified + mount.cpuset + mount.cpu > 0);
+    printed += "x " + escaped(mount.directory) + " " + kind_of(mount, "") + " 0 0\n";
+  }
+  CHECK(std::ranges::equal(parse_cgroup_mounts(printed), mounts, same));
+
+  printed.clear();
+  const std::vector<CgroupMount> rooted = parse_cgroup_mountinfo(text);
+  for (const CgroupMount& mount : rooted)
+    printed += "36 35 0:4 " + escaped(mount.root) + " " + escaped(mount.directory) + " rw,x shared:1 - " +
+               kind_of(mount, "source ") + "\n";
+  CHECK(std::ranges::equal(parse_cgroup_mountinfo(printed), rooted, same));
+
+  if (const auto quota = parse_cpu_max(text)) CHECK(*quota > 0 && parse_cpu_quota("1", text) == std::nullopt);
 }
 
 }  // namespace
@@ -134,5 +164,6 @@ void decode(std::span<const std::byte> bytes) {
   numbers(text);
   a_thread(text);
   hardware(text);
+  ticks(text);
   cgroups(text);
 }

@@ -174,6 +174,7 @@ void decode(std::span<const std::byte> bytes) {
   }
   check_machine(machine);
   CHECK(!machine.online.empty() && !machine.allowed.empty());
+  CHECK(!machine.quota || *machine.quota > 0);
   CHECK(within(machine.settable, machine.online) && within(machine.allowed, machine.settable));
   const auto cpus = [](const auto& item) { return item.cpus; };
   apart(machine.packages, cpus);

@@ -1,6 +1,7 @@
-import type { Cache, ProcessorGroup, Topology } from '../machine/topology.ts';
+import type { Cache, ProcessorGroup, Topology } from './topology.ts';
 
-const count = (n: number, one: string, many = `${one}s`): string => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
+/** A number with its noun: 1 seat, 2 seats. */
+export const count = (n: number, one: string, many = `${one}s`): string => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 
 export function bytes(size: number): string {
   if (size >= 2 ** 20) return `${+(size / 2 ** 20).toFixed(1)} MiB`;
@@ -25,37 +26,55 @@ function lookup(machine: Topology): Lookup {
   return found;
 }
 
-/** Cores in brackets, wrapped to the width. */
-function wrap(cells: readonly string[], width: number): string[] {
+/** What stands under each CPU, and what the legend says of it. */
+export interface Tags {
+  readonly of: (cpu: number) => string;
+  readonly legend: string;
+}
+
+/** CPUs, and on a line of its own what stands under them; both as wide. */
+interface Cell {
+  readonly cpus: string;
+  readonly tags: string;
+}
+
+/** Cores in brackets, wrapped to the width; tags under them. */
+function wrap(cells: readonly Cell[], width: number): string[] {
   const lines: string[] = [];
-  let line = '';
-  for (const cell of cells) {
-    if (line !== '' && line.length + 1 + cell.length > width) {
-      lines.push(line);
-      line = '';
+  let line: Cell | undefined;
+  const flush = (): void => {
+    if (line !== undefined) lines.push(line.cpus, ...(line.tags.trim() === '' ? [] : [line.tags.trimEnd()]));
+  };
+  for (const { cpus, tags } of cells) {
+    const fits = line !== undefined && line.cpus.length + 1 + cpus.length <= width;
+    if (line !== undefined && fits) line = { cpus: `${line.cpus} ${cpus}`, tags: `${line.tags} ${tags}` };
+    else {
+      flush();
+      line = { cpus, tags };
     }
-    line = line === '' ? cell : `${line} ${cell}`;
   }
-  if (line !== '') lines.push(line);
+  flush();
   return lines;
 }
 
-function groupLines(group: ProcessorGroup, machine: Topology, where: Lookup, width: number): string[] {
+function groupLines(group: ProcessorGroup, machine: Topology, where: Lookup, width: number, tags: Tags | undefined): string[] {
   const { online, allowed, isolated } = machine.cpus;
-  const digits = String(Math.max(...group.cpus)).length;
-  const label = (cpu: number): string => {
+  const tagged = group.cpus.map((cpu) => tags?.of(cpu) ?? '');
+  const digits = Math.max(String(Math.max(...group.cpus)).length, ...tagged.map(({ length }) => length));
+  const label = (cpu: number, at: number): Cell => {
     const mark = !online.has(cpu) ? 'x' : !allowed.has(cpu) ? '!' : isolated.has(cpu) ? '~' : '';
-    return `${cpu}`.padStart(digits) + mark;
+    const cpus = `${cpu}`.padStart(digits) + mark;
+    return { cpus, tags: (tagged[at] ?? '').padStart(digits).padEnd(cpus.length) };
   };
   const lines: string[] = [];
   let title: string | undefined;
-  let cells: string[] = [];
+  let cells: Cell[] = [];
   let core: number | undefined;
   const flush = (): void => {
     if (title !== undefined) lines.push(title, ...wrap(cells, width - 2).map((line) => `  ${line}`));
     cells = [];
   };
-  for (const cpu of group.cpus) {
+  for (const [at, cpu] of group.cpus.entries()) {
     // An offline CPU has no place of its own: it is drawn with its neighbour.
     const known = online.has(cpu);
     const l3 = where.l3.get(cpu);
@@ -68,8 +87,11 @@ function groupLines(group: ProcessorGroup, machine: Topology, where: Lookup, wid
       core = undefined;
     }
     const own = where.core.get(cpu);
-    if (own !== undefined && own === core) cells[cells.length - 1] = `${(cells[cells.length - 1] ?? '').slice(0, -1)} ${label(cpu)}]`;
-    else cells.push(known ? `[${label(cpu)}]` : ` ${label(cpu)} `);
+    const one = label(cpu, at);
+    const siblings = own !== undefined && own === core ? cells.pop() : undefined;
+    if (siblings !== undefined)
+      cells.push({ cpus: `${siblings.cpus.slice(0, -1)} ${one.cpus}]`, tags: `${siblings.tags.slice(0, -1)} ${one.tags} ` });
+    else cells.push({ cpus: known ? `[${one.cpus}]` : ` ${one.cpus} `, tags: ` ${one.tags} ` });
     core = own;
   }
   flush();
@@ -101,8 +123,11 @@ function distanceTable(machine: Topology): string[] {
   return lines;
 }
 
+/** As 2.5 CPUs. */
+export const quotaText = (quota: number): string => count(+quota.toFixed(3), 'CPU');
+
 /** Draws a machine: a box a group, `columns` wide unless a title needs more, cores in brackets, CPUs in bit order. */
-export function picture(machine: Topology, columns: number): string {
+export function picture(machine: Topology, columns: number, tags?: Tags): string {
   const { cpus, groups, packages, cores, numaNodes, kinds } = machine;
   const width = Math.max(40, Math.min(columns, 120));
   const where = lookup(machine);
@@ -122,12 +147,13 @@ export function picture(machine: Topology, columns: number): string {
       const masks = group.activeMask === group.maximumMask ? 'all active' : `active 0x${group.activeMask.toString(16)}`;
       return box(
         `group ${group.group} · ${count(group.cpus.length, 'processor')} · mask 0x${group.maximumMask.toString(16)} · ${masks}`,
-        groupLines(group, machine, where, width - 4),
+        groupLines(group, machine, where, width - 4, tags),
         width,
       );
     }),
   ];
   const legend = ["[ ] a core, its CPUs in the order of the mask's bits"];
+  if (tags !== undefined) legend.push(tags.legend);
   if (offline.size > 0) legend.push('x offline');
   if (withheld.size > 0) legend.push('! not allowed to this process');
   if (cpus.isolated.size > 0) legend.push('~ isolated');
@@ -135,6 +161,7 @@ export function picture(machine: Topology, columns: number): string {
   lines.push(
     `allowed ${cpus.allowed.size === 0 ? 'none' : cpus.allowed}${offline.size > 0 ? ` · offline ${offline}` : ''}${cpus.isolated.size > 0 ? ` · isolated ${cpus.isolated}` : ''}`,
   );
+  if (machine.quota !== null) lines.push(`quota: the time of ${quotaText(machine.quota)}`);
   if (kinds.length > 1)
     lines.push(`efficiency classes, slowest first: ${kinds.map((kind) => `${kind.efficiencyClass}: ${kind.cpus}`).join(' · ')}`);
   lines.push(...distanceTable(machine));

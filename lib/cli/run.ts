@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadError, native } from '../binding.ts';
+import { AffinityError } from '../errors.ts';
+import { endBy, launch, type Ending } from '../run/launch.ts';
+import { makeOrder, type MadeOrder, type Wishes } from '../run/make-order.ts';
+import { Sightings } from '../run/sightings.ts';
+import { runReport } from './run-report.ts';
+import { exitStatus, parse, UsageError } from './usage.ts';
+
+export const usage = `Usage: groupaffinity run [options] -- COMMAND [ARGUMENT...]
+
+Runs a command with the threads of every Node process in it placed: the command itself, its child processes, their
+child processes. The program is unchanged and knows nothing of it.
+
+  --main WHERE       the main thread
+  --workers PLAN     worker threads: each takes the next free seat of the plan when it starts
+  --libuv WHERE      libuv's pool (file system, DNS, crypto, zlib)
+  --v8 WHERE         V8's helpers (garbage collection, compilation)
+  --processes PLAN   each process takes the next free seat of this plan for all of its threads, and gives it back when it
+                     ends; the other options place inside of it
+  --processes share  all processes together take the seats of --workers: their workers, and the main threads of those that
+                     were forked with a channel to their parent, as cluster and pools fork them
+  --report           tell on standard error, after the command has ended, where every thread was seen
+
+WHERE  0-3,8   1:0xff   group:1   numa:0   core:2   package:0   l3:1
+PLAN   a unit, a seat each: cpu, core, l3, numa, group, package; with options: core,count=4 or cpu,within=numa:0
+       or the CPUs of each seat: 0-1/2-3
+
+Exit status: the command's own, and its signal; 127 there is no such command, 126 it can't be run, 2 wrong usage or no
+such CPUs, 3 not supported here.`;
+
+function split(args: string[]): { own: string[]; command: string[] } {
+  const at = args.indexOf('--');
+  if (at < 0) throw new UsageError('-- and a command are missing, as in: groupaffinity run --main 0 -- node app.js', usage);
+  const command = args.slice(at + 1);
+  if (command.length === 0 || command[0] === '') throw new UsageError('a command is missing after --', usage);
+  return { own: args.slice(0, at), command };
+}
+
+/** As shells and env(1) have it: 127 where there is no such command, 126 where there is and it can't be run. */
+const statusOf = (code: string): number => (code === 'ENOENT' || code === 'ENOTDIR' ? 127 : 126);
+
+const why: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such command',
+  ENOTDIR: 'there is no such command',
+  EACCES: 'permission denied',
+  E2BIG: 'its arguments and environment are too long',
+};
+
+/** Numbers that are out of range are wrong texts here. */
+function made(wishes: Wishes): MadeOrder {
+  try {
+    return makeOrder(wishes);
+  } catch (error) {
+    throw error instanceof RangeError ? new AffinityError('ERR_AFFINITY_SYNTAX', error.message) : error;
+  }
+}
+
+export async function run(args: string[]): Promise<number> {
+  const { own, command } = split(args);
+  const { report, ...wishes } = parse(
+    own,
+    {
+      main: { type: 'string' },
+      workers: { type: 'string' },
+      libuv: { type: 'string' },
+      v8: { type: 'string' },
+      processes: { type: 'string' },
+      report: { type: 'boolean' },
+    },
+    usage,
+  );
+  if (Object.keys(wishes).length === 0 && report !== true) throw new UsageError('nothing is to be placed, and nothing reported', usage);
+  if (wishes.processes === 'share' && wishes.workers === undefined)
+    throw new UsageError('--processes share is of --workers: say which', usage);
+  if (loadError !== undefined) throw loadError;
+  if (!native.support().affinity)
+    throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${native.support().platform}`);
+
+  const folder = report === true ? mkdtempSync(join(tmpdir(), 'groupaffinity-')) : undefined;
+  const file = folder === undefined ? undefined : join(folder, 'threads');
+  let ending: Ending;
+  try {
+    const { order, dropped } = made({ ...wishes, report: file });
+    for (const [option, cpus] of dropped) console.error(`groupaffinity: --${option}: CPU ${cpus} is offline and left out`);
+    const sightings = file === undefined ? undefined : new Sightings(file);
+    ending = await launch(order, command, () => sightings?.begin());
+    if (sightings !== undefined && !('code' in ending)) {
+      const processes = sightings.end();
+      console.error(`\n${runReport(processes, order, sightings.count)}`);
+    }
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+  if ('code' in ending) {
+    console.error(`groupaffinity: ${command[0]}: ${why[ending.code] ?? ending.code}`);
+    return statusOf(ending.code);
+  }
+  if ('status' in ending) return ending.status;
+  endBy(ending.signal);
+  // Where signals end no process.
+  return exitStatus.failed;
+}

@@ -1,0 +1,86 @@
+/** Starts the program, in an environment that places every Node process and worker below. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { native, Outcome } from '../binding.ts';
+import { orderVariable, withPlacing } from './environment.ts';
+import type { Order } from './order.ts';
+
+/** How a program ended; or why it didn't start: an errno's name. */
+export type Ending = { readonly status: number } | { readonly signal: NodeJS.Signals } | { readonly code: string };
+
+const errnoName = (errno: number): string => Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `error ${errno}`;
+
+function setOut(order: Order): void {
+  process.env[orderVariable] = JSON.stringify(order);
+  process.env['NODE_OPTIONS'] = withPlacing(process.env['NODE_OPTIONS']);
+}
+
+/** Messages between the program and this process's parent; resolves when all that the program sent has left. */
+function relay(child: ChildProcess): () => Promise<void> {
+  let sent = Promise.resolve();
+  process.on('message', (message: unknown, handle: unknown) => {
+    if (child.connected) child.send(message as never, handle as never);
+  });
+  child.on('message', (message, handle) => {
+    const before = sent;
+    sent = new Promise((done) => {
+      process.send?.(message, handle, undefined, () => done(before));
+    });
+  });
+  process.once('disconnect', () => {
+    if (child.connected) child.disconnect();
+  });
+  child.once('disconnect', () => {
+    void sent.finally(() => {
+      if (process.connected) process.disconnect();
+    });
+  });
+  return async () => {
+    if (child.connected) await once(child, 'disconnect');
+    await sent;
+  };
+}
+
+async function supervise([file = '', ...args]: readonly string[], onStart: (process: number) => void): Promise<Ending> {
+  native.catchSignals();
+  const channel = process.channel !== undefined;
+  const mode = native.firstEnvironment().find((variable) => variable.startsWith('NODE_CHANNEL_SERIALIZATION_MODE='));
+  const child = spawn(file, args, {
+    stdio: channel ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+    serialization: mode?.endsWith('=advanced') === true ? 'advanced' : 'json',
+  });
+  const relayed = channel ? relay(child) : undefined;
+  if (child.pid !== undefined) {
+    native.handSignalsTo(child.pid);
+    onStart(child.pid);
+  }
+  try {
+    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    native.handSignalsTo(0);
+    await relayed?.();
+    return signal === null ? { status: status ?? 1 } : { signal };
+  } catch (error) {
+    return { code: (error as NodeJS.ErrnoException).code ?? (error as Error).message };
+  }
+}
+
+/**
+ * Runs the program. Where it can, this process becomes it, and never comes back: the program has its number, parent,
+ * terminal and files, so that signals and its ending need nobody between. It stays, and passes on signals and messages,
+ * where it is to watch the program, where it has a channel to its parent, and where the system knows no such thing.
+ *
+ * @param onStart Told the program's number, if this process stays.
+ */
+export async function launch(order: Order, command: readonly string[], onStart: (process: number) => void): Promise<Ending> {
+  if (order.report === undefined && process.channel === undefined) {
+    setOut({ ...order, stays: false });
+    const { outcome, osError } = native.become(command);
+    if (outcome !== Outcome.unsupported) return { code: errnoName(osError) };
+  }
+  setOut(order);
+  return supervise(command, onStart);
+}
+
+/** Ends this process as the program ended. */
+export const endBy = (signal: NodeJS.Signals): void => native.endBySignal(constants.signals[signal]);

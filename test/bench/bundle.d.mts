@@ -1,0 +1,1 @@
+export function bundleBenchmarks(folder: string): Promise<void>;

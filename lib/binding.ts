@@ -386,20 +386,26 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
+/** As much of node:worker_threads as says whose thread this is. */
+export interface ThisThread {
+  readonly isMainThread: boolean;
+  readonly threadId: number;
+  /** Workers know their name from Node 22.20 and 24.6 on. */
+  readonly threadName?: string | null;
+}
+
 /** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
-export function loadFrom(file: string): Native {
+export function loadFrom(file: string, { isMainThread, threadId, threadName }: ThisThread): Native {
   const module = { exports: {} };
   process.dlopen(module, file);
   const addon = module.exports as Native;
-  // Workers know their name from Node 22.20 and 24.6 on.
-  const { threadName } = thisThread as { threadName?: string };
-  addon.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+  addon.introduce(isMainThread, threadId, threadName ?? '');
   return addon;
 }
 
 function checked(file: string): Loaded {
   const path = toNamespacedPath(file);
-  const addon = loadFrom(path);
+  const addon = loadFrom(path, thisThread);
   if (!isAddon(addon)) throw new TypeError(`${file} is not groupaffinity's`);
   return { native: addon, file: path, failure: undefined };
 }

@@ -122,6 +122,10 @@ export function show(value: unknown): string {
   }
 }
 
+/** errno(3), the same on every Linux; `constants` of node:os has them too, and takes long to load. */
+export const EPERM = 1;
+export const EACCES = 13;
+
 /** The errno or win32 of an outcome, under its name. */
 export function osDetails(platform: string, osError: number): AffinityErrorDetails {
   if (osError === 0) return {};

@@ -117,6 +117,8 @@ function zig() {
     const { status, stdout, stderr } = spawnSync('npm', ['pack', `${name}@${version}`, '--json', '--loglevel=error'], {
       cwd: fetched,
       encoding: 'utf8',
+      // It lists every file.
+      maxBuffer: 2 ** 28,
     });
     if (status !== 0) throw new Missing(`needs Zig, and npm has no ${name}@${version}: ${stderr.trim().split('\n')[0]}`);
     const tarball = join(fetched, JSON.parse(stdout)[0].filename);

@@ -1,7 +1,6 @@
 #include "inhabitants.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -49,7 +48,9 @@ bool has_system_affinity(std::uint64_t thread) {
   const std::lock_guard guard(table().lock);
   return std::ranges::any_of(table().alive, [&](const auto& one) {
     const Entry& entry = one.second;
-    return entry.who.thread == thread && std::atomic_ref(*entry.system).load(std::memory_order_relaxed) != 0;
+    // JavaScript of another thread writes it. Not every standard library has std::atomic_ref yet.
+    const volatile Word* const system = entry.system;
+    return entry.who.thread == thread && *system != 0;
   });
 }
 

@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { inForce, native, osError, operands32, Outcome, previous, wanted } from '../binding.ts';
-import { AffinityError, retold } from '../errors.ts';
+import { AffinityError, EPERM, retold } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { resolve, type Where } from '../machine/where.ts';
 import { confine, failure, giveBack, systemActive } from './own-thread.ts';
@@ -18,8 +17,6 @@ export interface PlacedThread extends Pick<ThreadInfo, 'tid' | 'name' | 'role' |
   /** True where a system affinity of the StorPort routines is in force on the thread: `after` is in force when that ends. */
   readonly pending: boolean;
 }
-
-const EPERM = constants.errno.EPERM;
 
 function refusal(thread: Listed, outcome: Outcome, set: CpuSet): AffinityError {
   const tid = thread.state.thread;

@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { native, Outcome, realTime } from '../binding.ts';
-import { AffinityError, osDetails, outOfRange, show, wrongType } from '../errors.ts';
+import { AffinityError, EACCES, EPERM, osDetails, outOfRange, show, wrongType } from '../errors.ts';
 import type { Listed, NiceOrRealtime, ThreadInfo } from './threads.ts';
 import { nameOf, toAll, type Deed, type Who } from './who.ts';
 
@@ -40,8 +39,6 @@ function niceOf(priority: unknown): number {
 }
 
 const told = (nice: number): NiceOrRealtime => (nice === realTime ? 'realtime' : nice);
-
-const { EACCES, EPERM } = constants.errno;
 
 /** What the operating system wants for it. */
 function needed(nice: number, osError: number): string {

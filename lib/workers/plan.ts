@@ -1,6 +1,5 @@
-import { inspect } from 'node:util';
 import { AffinityError, outOfRange, show, wrongType } from '../errors.ts';
-import { CpuSet } from '../machine/cpu-set.ts';
+import { CpuSet, inspected } from '../machine/cpu-set.ts';
 import { readCpus } from '../machine/group-table.ts';
 import { count as counted, picture, quotaText } from '../machine/picture.ts';
 import { topology, type Topology } from '../machine/topology.ts';
@@ -99,7 +98,7 @@ class MadePlan implements Plan {
     return [...lines, ...(warning === undefined ? [] : [warning])].join('\n');
   }
 
-  [inspect.custom](): string {
+  [inspected](): string {
     return this.toString();
   }
 }

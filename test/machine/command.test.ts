@@ -21,7 +21,7 @@ describe('groupaffinity', () => {
     const { status, stdout, stderr } = command('topology', '--json');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const machine = JSON.parse(stdout) as Record<string, Record<string, unknown>[] & Record<string, unknown>>;
-    expect(Object.keys(machine)).toEqual(['platform', 'cpus', 'groups', 'packages', 'cores', 'numaNodes', 'caches', 'kinds']);
+    expect(Object.keys(machine)).toEqual(['platform', 'cpus', 'groups', 'packages', 'cores', 'numaNodes', 'caches', 'kinds', 'quota']);
     expect(Object.keys(machine['cpus'] ?? {})).toEqual(['possible', 'present', 'online', 'allowed', 'isolated']);
     expect(Object.keys(machine['groups']?.[0] ?? {})).toEqual(['group', 'maximumMask', 'activeMask', 'cpus', 'online']);
     expect(Object.keys(machine['cores']?.[0] ?? {})).toEqual(['package', 'id', 'cpus']);

@@ -222,14 +222,3 @@ export function listed(): Listed[] {
   }
   return states.map((state) => ({ state, role: roles.get(state.thread) as Role }));
 }
-
-/**
- * @internal The same of any process, without its cooperation; what only it could tell is inferred.
- * @throws {AffinityError} `ERR_AFFINITY_NO_THREAD`: there is no such process.
- */
-export function threadsOfProcess(pid: number, known: Knowledge = {}): ThreadInfo[] {
-  const states = told(pid);
-  const main = native.support().platform === 'linux' ? pid : undefined;
-  const roles = rolesOf(states, { main, ...known });
-  return states.map((state) => describe(state, roles.get(state.thread) as Role));
-}

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cpuset, noCpuset, noThreadCpuset } from './cpuset.ts';
-import { checkout, cpus, inOwnProcess, unless } from './own-process.ts';
+import { checkout, cpus, hiding, inOwnProcess, noMounts, unless } from './own-process.ts';
 
 const [a = 0, b = a] = cpus;
 const two = cpus.length >= 2;
@@ -186,6 +186,20 @@ describe('threads()', () => {
     );
     expect(seen).toMatchObject({ pool: 2, placed: 2 });
     expect(seen.took).toBeLessThan(2000);
+  });
+
+  it.skipIf(noMounts !== undefined)(unless('without /proc it says that nobody lists threads, and pins work all the same', noMounts), async () => {
+    const seen = await inOwnProcess<{ failures: Failure[]; pinned: string }>(
+      `${imports}
+      const failures = [failure(() => threads()), failure(() => setThreadAffinity('main', [a])), failure(() => placeProcess({ v8: [a] }))];
+      const here = pin([b]);
+      const pinned = String(ga.affinity());
+      here.restore();
+      export default { failures, pinned };`,
+      { under: hiding('/proc') },
+    );
+    expect(seen.failures).toMatchObject(seen.failures.map(() => ({ code: 'ERR_AFFINITY_REFUSED', errno: 2 })));
+    expect(seen.pinned).toBe(`${b}`);
   });
 
   it('asked on all threads at once, each has an answer, and a worker that ends while it asks takes nobody along', async () => {
@@ -455,19 +469,24 @@ describe('setThreadAffinity', () => {
     unless('a cpuset that changes while threads are placed: done and in force, or refused, and it goes on', noCpuset),
     async () => {
       using cpuset = new Cpuset(`${a},${b}`);
-      const seen = await inOwnProcess<{ done: number; codes: string[]; last: Sets }>(
+      const seen = await inOwnProcess<{ done: number; codes: string[]; last: [string, string | undefined][]; helpers: number[] }>(
         `${imports}
-      await start(\`const { writeFileSync } = require('node:fs'); setInterval(() => { for (let i = 0; i < 4; i += 1) writeFileSync(${JSON.stringify(cpuset.cpusFile)}, i % 2 ? '${a},${b}' : '${a}'); }, 1)\`);
+      const { worker: changer } = await start(\`const { writeFileSync } = require('node:fs'); setInterval(() => { for (let i = 0; i < 4; i += 1) writeFileSync(${JSON.stringify(cpuset.cpusFile)}, i % 2 ? '${a},${b}' : '${a}'); }, 1)\`);
       const helpers = await Promise.all([start(), start()]);
       let done = 0;
       const codes = new Set();
       for (let i = 0; i < 60; i += 1) {
         try { placeProcess({ v8: [b], libuv: [a, b], workers: [a, b] }); done += 1; } catch (error) { codes.add(error.code); }
       }
-      export default { done, codes: [...codes], last: {} };`,
+      await changer.terminate();
+      const { writeFileSync } = await import('node:fs');
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, '${a},${b}');
+      export default { done, codes: [...codes], last: placeProcess({ v8: [b], libuv: [a], workers: [b] }).map(({ tid, role }) => [role, kernel().get(tid)?.allowed]), helpers: helpers.map(({ tid }) => tid) };`,
         { under: cpuset.under },
       );
-      expect(seen.done).toBeLessThanOrEqual(60);
+      expect(seen.done + seen.codes.length).toBeGreaterThan(0);
+      expect(seen.last.length).toBe(5 + 4 + seen.helpers.length);
+      for (const [role, allowed] of seen.last) expect(allowed).toBe(`${role === 'libuv' ? a : b}`);
       for (const code of seen.codes) expect(['ERR_AFFINITY_NOT_ALLOWED']).toContain(code);
     },
   );
@@ -513,6 +532,22 @@ describe('placeProcess', () => {
       export default { rounds, strays };`,
     );
     expect(seen).toEqual({ rounds: 30, strays: [] });
+  });
+
+  it.skipIf(!two)(unless('a thread that is pinned itself places others anywhere, and the pool that it starts as well', needsTwo), async () => {
+    const seen = await inOwnProcess<{ worker: string; pool: Sets; own: string; after: string; before: string }>(
+      `${imports}
+      const before = exactly();
+      const here = pin([a]);
+      const { tid } = await start();
+      setThreadAffinity(tid, [b]);
+      const pool = allowedOf(placeProcess({ libuv: [b] }));
+      const own = byProc();
+      here.restore();
+      export default { worker: kernel().get(tid).allowed, pool, own, before, after: exactly() };`,
+    );
+    expect(seen).toMatchObject({ worker: `${b}`, own: `${a}`, after: seen.before });
+    expect(Object.values(seen.pool)).toEqual(Array.from({ length: 4 }, () => `${b}`));
   });
 
   it('roles that nobody has are no error, and no place is none', async () => {

@@ -27,7 +27,7 @@ import { allRecorded, recorded } from '../record.ts';
 
 const found = new Found();
 const linux = process.platform === 'linux';
-/** Under qemu-user the kernel's record is that of the emulator, which blocks signals and waits for its own reasons. */
+/** Under qemu-user the kernel shows the emulator's threads, which has one of its own and keeps the program's signals to itself. */
 const emulated = linux && process.arch === 'arm64';
 const node = Number(process.versions.node.split('.')[0]);
 const mine = affinity();
@@ -78,29 +78,19 @@ await found.check('who is who', () => {
     of('main').map(({ threadId, certainty }) => [threadId, certainty]),
   );
   if (linux) agree('the main thread', process.pid, of('main')[0]?.tid);
-  const ids = workers.map(({ worker }) => worker.threadId);
-  agree(
-    'workers',
-    ids,
-    of('worker')
-      .map(({ threadId }) => threadId)
-      .sort((a, b) => (a ?? 0) - (b ?? 0)),
-  );
-  agree('the one that loads the library', 'known', of('worker').find(({ threadId }) => threadId === seated.worker.threadId)?.certainty);
-  if (linux) {
-    const byNumber = (tid: unknown): number | null | undefined => of('worker').find((thread) => thread.tid === tid)?.threadId;
-    agree(
-      'the silent ones',
-      silent.map(({ worker }) => worker.threadId),
-      silent.map(({ message }) => byNumber(message)),
-    );
-    agree('the seated one', seated.worker.threadId, byNumber((seated.message as Sighting).thread));
-  }
-  if (node >= 24)
-    agree('its name', 'a silent one', of('worker').find(({ threadId }) => threadId === silent[1]?.worker.threadId)?.workerName);
+  const byId = (worker: Worker | undefined): ThreadInfo | undefined => of('worker').find(({ threadId }) => threadId === worker?.threadId);
+  agree('the worker that loads the library', 'known', byId(seated.worker)?.certainty);
   agree('the pool', 4, of('libuv').filter(({ certainty }) => certainty !== 'unsure').length);
   if (of('v8').length < 4) throw new Error(`V8 has ${of('v8').length} threads`);
+  if (linux) agree('its number', (seated.message as Sighting).thread, byId(seated.worker)?.tid);
   if (linux && !emulated) {
+    agree(
+      'the silent workers',
+      silent.map(({ message }) => message),
+      silent.map(({ worker }) => byId(worker)?.tid),
+    );
+    agree('workers', workers.length, of('worker').length);
+    if (node >= 24) agree('the name of one', 'a silent one', byId(silent[1]?.worker)?.workerName);
     agree("V8's threads", 5, of('v8').length);
     agree("the inspector's", 1, of('inspector').length);
     agree('others', '', told(of('other')));
@@ -141,7 +131,7 @@ await found.check('the whole process, workers by seats', () => {
   const seatOf = new Map(placed.filter(({ role }) => role === 'worker').map(({ tid }) => [tid, seats[turn++ % seats.length] ?? '']));
   byKernel(placed, ({ tid, role }) => seatOf.get(tid) ?? String(role === 'main' ? last : first));
   agree('the main thread', String(last), String(affinity()));
-  agree('how many', workers.length + 1 + pool.length + of('v8').length, placed.length);
+  agree('how many', of('worker').length + 1 + pool.length + of('v8').length, placed.length);
   const back = placeProcess({ main: mine, workers: mine, libuv: mine, v8: mine });
   byKernel(back, () => String(mine));
   return `${placed.length} threads`;
@@ -159,9 +149,8 @@ await found.check('priorities, and back to normal', () => {
 });
 
 await found.check('what is no thread of this process is refused', async () => {
-  const gone = silent.pop();
-  const { tid } = of('worker').find(({ threadId }) => threadId === gone?.worker.threadId) ?? { tid: -1 };
-  await gone?.worker.terminate();
+  const { tid } = of('worker').find(({ threadId }) => threadId === seated.worker.threadId) ?? { tid: -1 };
+  await seated.worker.terminate();
   for (let wait = 0; wait < 200 && threads().some((thread) => thread.tid === tid); wait += 1)
     await new Promise((soon) => setTimeout(soon, 10));
   const none = 'ERR_AFFINITY_NO_THREAD';

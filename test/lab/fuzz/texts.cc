@@ -63,6 +63,19 @@ void a_thread(std::string_view text) {
   std::string stat = "12 (" + name + ") S";
   for (int field = 4; field < 39; ++field) stat += " 99";
   CHECK(parse_last_cpu(stat + " 7 0 0\n") == 7u);
+  std::string whole = "12 (" + name + ") S";
+  for (int field = 4; field <= 52; ++field) whole += field == 19 ? " -7" : " " + std::to_string(field);
+  whole += "\n";
+  const ThreadStat known = parse_thread_stat(whole);
+  CHECK(known.name == name && known.nice == -7 && known.flags == 9u && known.started == 22u && known.policy == 41u);
+  const ThreadStat any = parse_thread_stat(text);
+  CHECK(any.name.empty() || holds(text, any.name));
+  CHECK(!any.nice || (*any.nice >= -20 && *any.nice <= 20));
+  if (const auto signals = parse_signals(text)) {
+    std::array<char, 17> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *signals, 16).ptr;
+    CHECK(parse_signals(std::string(digits.data(), end) + "\n") == signals);
+  }
   const auto count = parse_migrations(name + " (12, #threads: 1)\n----\nse.nr_migrations   :  41\nx : 1\n");
   CHECK(count == 41u || (!count && name.find("nr_migrations") != std::string::npos));
 }

@@ -25,7 +25,8 @@
             "native/linux/sysfs_text.cc",
             "native/linux/threads.cc",
             "native/linux/watch.cc"
-          ]
+          ],
+          "ldflags": ["-Wl,--gc-sections", "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
         }],
         ["OS=='win'", {
           "sources": [
@@ -44,14 +45,14 @@
           "msvs_settings": {
             "VCCLCompilerTool": {
               "ExceptionHandling": 0,
-              "AdditionalOptions": ["/std:c++20", "/W4", "/WX", "/external:anglebrackets", "/external:W0"]
+              "AdditionalOptions": ["/std:c++20", "/W4", "/external:anglebrackets", "/external:W0"]
             }
           }
         }, {
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-O3", "-fno-omit-frame-pointer"],
           "cflags_cc": [
-            "-std=c++20", "-O2", "-fno-exceptions", "-fvisibility=hidden",
-            "-Wall", "-Wextra", "-Wconversion", "-Werror", "-isystem", "../<(napi)"
+            "-std=c++20", "-O2", "-fno-exceptions", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
+            "-Wall", "-Wextra", "-Wconversion", "-isystem", "../<(napi)"
           ]
         }],
         ["OS!='linux' and OS!='win'", {

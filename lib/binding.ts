@@ -160,6 +160,8 @@ export interface Native {
   /** Says who the calling thread is, until its environment ends. */
   readonly introduce: (main: boolean, worker: number, name: string) => void;
   readonly inhabitants: () => Inhabitant[];
+  /** Whether a thread has introduced itself and has a system affinity in force (`systemInForce`). */
+  readonly hasSystemAffinity: (thread: number) => boolean;
   /** The threads of libuv's pool that have answered callPool. */
   readonly poolThreads: () => number[];
   /** Starts libuv's pool and meets its threads; blocks until enough answer, or its patience (ms) ends (native/pool.h). */
@@ -255,16 +257,44 @@ export interface Native {
 /** The folder that package.json lies in. */
 export const packageRoot: string = /* @__PURE__ */ dirname(import.meta.dirname);
 
+/** What the package carries, as `linux-x64 (glibc, musl)`. */
+function prebuilt(): string[] {
+  const { existsSync, readdirSync } = process.getBuiltinModule('node:fs');
+  const folder = join(packageRoot, 'prebuilds');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((system) => {
+      const libcs = readdirSync(join(folder, system)).flatMap((name) => /\.(glibc|musl)\.node$/.exec(name)?.[1] ?? []);
+      return libcs.length === 0 ? system : `${system} (${libcs.sort().join(', ')})`;
+    });
+}
+
+/** One line for any shell, run from any folder. */
+function buildCommand(): string {
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  const nodedir = dirname(dirname(process.execPath));
+  // Headers that lie beside the binary need no download.
+  const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? ` --nodedir "${nodedir}"` : '';
+  const nodeGyp = join(packageRoot, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
+  return [
+    `npm install --prefix "${packageRoot}" --no-save --no-package-lock --save-prod --omit=dev --ignore-scripts node-addon-api@8 node-gyp@12`,
+    `node "${nodeGyp}" rebuild --directory "${packageRoot}"${headers}`,
+  ].join(' && ');
+}
+
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const carried = prebuilt();
   return new AffinityError(
     'ERR_AFFINITY_NO_BINARY',
     [
       'groupaffinity: its native addon did not load.',
       `Found:  ${found}`,
       `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
-      `To do:  build it from source: npm install --no-save node-addon-api && npx node-gyp rebuild --directory "${packageRoot}"`,
-      '        (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3)',
+      `Here:   prebuilt ones for ${carried.length === 0 ? 'no system' : carried.join(', ')}`,
+      'To do:  build it from source (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3):',
+      `        ${buildCommand()}`,
     ].join('\n'),
     { cause },
   );
@@ -309,6 +339,7 @@ function absent(failure: AffinityError): Native {
     niceOf: fail,
     introduce: () => {},
     inhabitants: fail,
+    hasSystemAffinity: fail,
     poolThreads: fail,
     callPool: fail,
     setPriority: fail,
@@ -355,20 +386,26 @@ function isAddon(value: unknown): value is Native {
   return addon.memory instanceof ArrayBuffer && typeof addon.maskWords === 'number' && typeof addon.exchangeGroup === 'function';
 }
 
+/** As much of node:worker_threads as says whose thread this is. */
+export interface ThisThread {
+  readonly isMainThread: boolean;
+  readonly threadId: number;
+  /** Workers know their name from Node 22.20 and 24.6 on. */
+  readonly threadName?: string | null;
+}
+
 /** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
-export function loadFrom(file: string): Native {
+export function loadFrom(file: string, { isMainThread, threadId, threadName }: ThisThread): Native {
   const module = { exports: {} };
   process.dlopen(module, file);
   const addon = module.exports as Native;
-  // Workers know their name from Node 22.20 and 24.6 on.
-  const { threadName } = thisThread as { threadName?: string };
-  addon.introduce(thisThread.isMainThread, thisThread.threadId, threadName ?? '');
+  addon.introduce(isMainThread, threadId, threadName ?? '');
   return addon;
 }
 
 function checked(file: string): Loaded {
   const path = toNamespacedPath(file);
-  const addon = loadFrom(path);
+  const addon = loadFrom(path, thisThread);
   if (!isAddon(addon)) throw new TypeError(`${file} is not groupaffinity's`);
   return { native: addon, file: path, failure: undefined };
 }
@@ -431,7 +468,7 @@ export function operandsOf({ memory, maskWords }: Native): Operands {
   const setBytes = maskWords * 8;
   return {
     operands: new BigUint64Array(memory, 0, 5),
-    operands32: new Uint32Array(memory, 0, 10),
+    operands32: new Uint32Array(memory, 0, 12),
     wanted: new BigUint64Array(memory, sets, maskWords),
     previous: new BigUint64Array(memory, sets + setBytes, maskWords),
     inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
@@ -442,13 +479,15 @@ const shared = /* @__PURE__ */ operandsOf(native);
 
 /** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
 export const operands: BigUint64Array = shared.operands;
-/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError` index it. */
+/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError`, `systemInForce` index it. */
 export const operands32: Uint32Array = shared.operands32;
 export const wantedMask = 0;
 export const previousMask = 2;
 export const wantedGroup = 2;
 export const previousGroup = 6;
 export const osError = 8;
+/** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
+export const systemInForce = 10;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
 export const wanted: BigUint64Array = shared.wanted;

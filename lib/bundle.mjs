@@ -1,7 +1,7 @@
 // Writes dist/: the library as one file behind its doors, and the commands. One file loads four times as fast as its
 // parts, and a worker's start waits for it.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 const packageRoot = dirname(import.meta.dirname);
@@ -26,7 +26,6 @@ const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.ma
 await bundle.write({
   dir: 'dist',
   format: 'esm',
-  sourcemap: true,
   chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
   codeSplitting: {
     groups: [
@@ -48,14 +47,14 @@ const others = [...options.external, ...Object.keys(preloads).map((name) => `./$
 for (const [name, source] of Object.entries(preloads)) {
   const treeshake = { propertyReadSideEffects: false };
   const alone = await rolldown({ ...options, external: others, input: `lib/${source}`, treeshake });
-  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs', sourcemap: true });
+  await alone.write({ file: `dist/${name}.cjs`, format: 'cjs' });
 }
 
 // What runs in the browser, each script in one file that HTML takes in as text.
 const page = 'lib/bench/page';
 const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
 const { version } = JSON.parse(read('node_modules/uplot/package.json'));
-const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/` };
+const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/`, report: '' };
 for (const [name, postBanner] of Object.entries(scripts)) {
   const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
   await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });
@@ -63,10 +62,6 @@ for (const [name, postBanner] of Object.entries(scripts)) {
 const styles = ['node_modules/uplot/dist/uPlot.min.css', `${page}/browser/style.css`];
 writeFileSync(join(packageRoot, 'dist/bench/page/style.css'), styles.map(read).join('\n'));
 
-// The package carries lib/: its maps need not hold it once more.
-for (const name of readdirSync(join(packageRoot, 'dist'), { recursive: true })) {
-  if (!name.endsWith('.map')) continue;
-  const file = join(packageRoot, 'dist', name);
-  const { sourcesContent: _, ...map } = JSON.parse(readFileSync(file, 'utf8'));
-  writeFileSync(file, JSON.stringify(map));
-}
+// For `require`: Node loads the same modules, once, whoever asks first.
+for (const door of ['index', 'storport/index', 'storport/wdm', 'workers/index'])
+  writeFileSync(join(packageRoot, 'dist', `${door}.cjs`), `module.exports = require('./${basename(door)}.js');\n`);

@@ -10,6 +10,7 @@
  * - `REFUSED`: the operating system said no; `errno` or `win32` says why.
  * - `SPANS_GROUPS`: this operating system keeps a thread inside one processor group.
  * - `NO_THREAD`: there is no such thread in this process, or no longer.
+ * - `SYSTEM`: a system affinity of the StorPort routines is in force on the thread, which nobody else changes.
  * - `NO_PLAN`: a worker's plan is not one of this process.
  * - `UNSUPPORTED`: this platform has no such call.
  * - `NO_BINARY`: the addon could not be loaded; the message says what was found and what to do.
@@ -29,6 +30,7 @@ export type AffinityErrorCode =
   | 'ERR_AFFINITY_REFUSED'
   | 'ERR_AFFINITY_SPANS_GROUPS'
   | 'ERR_AFFINITY_NO_THREAD'
+  | 'ERR_AFFINITY_SYSTEM'
   | 'ERR_AFFINITY_NO_PLAN'
   | 'ERR_AFFINITY_UNSUPPORTED'
   | 'ERR_AFFINITY_NO_BINARY';
@@ -45,6 +47,7 @@ function statusOf(code: AffinityErrorCode): number {
     case 'ERR_AFFINITY_NOT_ALLOWED':
     case 'ERR_AFFINITY_REFUSED':
     case 'ERR_AFFINITY_SPANS_GROUPS':
+    case 'ERR_AFFINITY_SYSTEM':
     case 'ERR_AFFINITY_NO_PLAN':
       return UNSUCCESSFUL;
     default:
@@ -118,6 +121,10 @@ export function show(value: unknown): string {
       return String(value);
   }
 }
+
+/** errno(3), the same on every Linux; `constants` of node:os has them too, and takes long to load. */
+export const EPERM = 1;
+export const EACCES = 13;
 
 /** The errno or win32 of an outcome, under its name. */
 export function osDetails(platform: string, osError: number): AffinityErrorDetails {

@@ -1,4 +1,4 @@
-export { AffinityError, type AffinityErrorCode } from './errors.ts';
+export { AffinityError, type AffinityErrorCode, type AffinityErrorDetails } from './errors.ts';
 export { CpuSet } from './machine/cpu-set.ts';
 export { support, type Support } from './machine/support.ts';
 export {

@@ -28,12 +28,13 @@ namespace {
 
 using namespace groupaffinity;
 
-// Where each operand starts, in words. Groups and the error number are the first 32 bits of theirs.
+// Where each operand starts, in words. Groups, the error number and the mark are the first 32 bits of theirs.
 constexpr std::size_t kWantedMask = 0;
 constexpr std::size_t kWantedGroup = 1;
 constexpr std::size_t kPreviousMask = 2;
 constexpr std::size_t kPreviousGroup = 3;
 constexpr std::size_t kOsError = 4;
+constexpr std::size_t kSystemInForce = 5;
 constexpr std::size_t kSets = 8;
 
 struct Environment {
@@ -105,44 +106,45 @@ napi_value read(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) { return read_affinity(here.in_force, here.previous); });
 }
 
-// exchange_affinity() from wanted to previous and in force, known to the thread's guards. That is told them before the
-// call as well.
-Result exchange_here(Environment& here, std::span<const Word> wanted) noexcept {
+// A call that places the thread, known to its guards: `intend` tells the post what is meant, `in_force` is where the
+// call leaves what the thread has then. A template, for it to be a part of its caller: a return that follows a system
+// call is not to be had cheaply.
+template <typename Intend, typename Call>
+Result place(Environment& here, std::span<const Word> in_force, Intend intend, Call call) noexcept {
   const std::lock_guard mine(here.post);
-  here.post.intend(wanted);
-  const Result result = exchange_affinity(wanted, here.previous, here.in_force);
+  intend();
+  const Result result = call();
   if (result.outcome != Outcome::done) [[unlikely]]
-    here.post.settle(result.outcome, here.in_force);
+    here.post.settle(result.outcome, in_force);
   return result;
 }
 
 napi_value exchange(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info, [](Environment& here) { return exchange_here(here, here.wanted); });
+  return answer(env, info, [](Environment& here) {
+    return place(
+        here, here.in_force, [&] { here.post.intend(here.wanted); },
+        [&] { return exchange_affinity(here.wanted, here.previous, here.in_force); });
+  });
 }
 
 napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
     GroupMask slice;
-    const std::lock_guard mine(here.post);
-    here.post.intend_nothing();
-    const Result result =
-        exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
+    const Result result = place(
+        here, {}, [&] { here.post.intend_nothing(); },
+        [&] {
+          return exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
+        });
     here.words[kPreviousMask] = slice.mask;
     here.number(kPreviousGroup, slice.group);
-    if (result.outcome != Outcome::done) [[unlikely]]
-      here.post.settle(result.outcome, {});
     return result;
   });
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
-    const std::lock_guard mine(here.post);
-    here.post.intend_return(here.wanted);
-    const Result result = restore_affinity(here.wanted);
-    if (result.outcome != Outcome::done) [[unlikely]]
-      here.post.settle(result.outcome, {});
-    return result;
+    return place(
+        here, {}, [&] { here.post.intend_return(here.wanted); }, [&] { return restore_affinity(here.wanted); });
   });
 }
 
@@ -368,8 +370,11 @@ Napi::Value nice_of_thread(const Napi::CallbackInfo& info) {
 
 // introduce(main, worker, name): who the calling thread is.
 Napi::Value introduce(const Napi::CallbackInfo& info) {
-  move_in(info.Data(), {current_thread(), info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Number>().Uint32Value(),
-                        info[2].As<Napi::String>().Utf8Value()});
+  Environment& here = *static_cast<Environment*>(info.Data());
+  move_in(&here,
+          {current_thread(), info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Number>().Uint32Value(),
+           info[2].As<Napi::String>().Utf8Value()},
+          here.words[kSystemInForce]);
   return info.Env().Undefined();
 }
 
@@ -381,6 +386,11 @@ Napi::Value all_inhabitants(const Napi::CallbackInfo& info) {
     to.Set("worker", of.worker);
     to.Set("name", of.name);
   });
+}
+
+// hasSystemAffinity(thread): whether it has introduced itself and has one in force.
+Napi::Value thread_has_system_affinity(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), has_system_affinity(thread_from(info[0])));
 }
 
 // poolThreads(): the numbers of those threads of libuv's pool that ever answered a roll call.
@@ -459,16 +469,16 @@ std::uint32_t plan_from(const Napi::Value& value) {
 // Confines a thread for which nothing has to be brought back: finding out what that would be takes longer than the
 // rest.
 Result confine_for_good(Environment& here, std::span<const Word> cpus) noexcept {
-  {
-    const std::lock_guard mine(here.post);
-    here.post.intend(cpus);
-    if (restore_affinity(cpus).outcome == Outcome::done &&
-        read_affinity(here.in_force, here.previous).outcome == Outcome::done && std::ranges::equal(cpus, here.in_force))
-      return {};
-    here.post.intend_nothing();
-  }
-  // All of it was not to be had: this says why, or trims it.
-  return exchange_here(here, cpus);
+  return place(
+      here, here.in_force, [&] { here.post.intend(cpus); },
+      [&] {
+        if (restore_affinity(cpus).outcome == Outcome::done &&
+            read_affinity(here.in_force, here.previous).outcome == Outcome::done &&
+            std::ranges::equal(cpus, here.in_force))
+          return Result{};
+        // All of it was not to be had: this says why, or trims it.
+        return exchange_affinity(cpus, here.previous, here.in_force);
+      });
 }
 
 // takeSeat(plan): sits the calling thread down and confines it; the seat is free again when the environment ends.
@@ -924,6 +934,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named("niceOf", nice_of_thread);
   named("introduce", introduce);
   named("inhabitants", all_inhabitants);
+  named("hasSystemAffinity", thread_has_system_affinity);
   named("poolThreads", known_pool_threads);
   named("callPool", call_pool);
   named("setPriority", set_priority_of);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "cpu_set.h"
+
 namespace groupaffinity {
 
 struct Inhabitant {
@@ -14,10 +16,12 @@ struct Inhabitant {
   std::string name;          // the worker's, empty where it has none or does not know it
 };
 
-// `key` tells the environments of one thread apart; a second call with it replaces what the first one said.
-void move_in(const void* key, Inhabitant inhabitant);
+// `key` tells the environments of one thread apart; a second call with it replaces what the first one said. While
+// `system` is not zero a system affinity is in force on the thread, which writes it; it lasts until move_out().
+void move_in(const void* key, Inhabitant inhabitant, Word& system);
 void move_out(const void* key) noexcept;
 
 [[nodiscard]] std::vector<Inhabitant> inhabitants();
+[[nodiscard]] bool has_system_affinity(std::uint64_t thread);
 
 }  // namespace groupaffinity

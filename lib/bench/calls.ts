@@ -137,7 +137,8 @@ function clockTime(): number {
 /** The thread's set by the operating system's record of it, which is not asked of any call that is timed. */
 const recorded = (): bigint | undefined => native.readThread(native.currentThread())?.allowed;
 
-export function sampleCalls(task: CallsTask, milliseconds: number): TimesOutcome {
+/** Compiles what is timed; what it returns takes the samples of a pass. */
+export function prepareCalls(task: CallsTask): (milliseconds: number) => TimesOutcome {
   const user = readOwn();
   const work = workOf(task, user);
   const floor = bare(native.timeBareExchanges, CpuSet.parse(task.first), work.after);
@@ -153,47 +154,49 @@ export function sampleCalls(task: CallsTask, milliseconds: number): TimesOutcome
   work.loop(batch.moves);
 
   const kind = task.seats[0] === task.seats[1] ? 'stays' : 'moves';
-  const adds = clockTime();
-  const samples: number[] = [];
-  const floors: number[] = [];
-  const ratios: number[] = [];
-  let strays = 0;
-  const end = clock() + milliseconds * 1e6;
-  for (let round = 0; round < fewestRounds || clock() < end; round += 1) {
-    // The floor and the library's calls take turns to be first.
-    const bareFirst = round % 2 === 0 ? floor(work.floors * batch[kind]) : undefined;
-    const begun = clock();
-    work.loop(batch[kind]);
-    const took = clock() - begun - adds;
-    const bareTime = bareFirst ?? floor(work.floors * batch[kind]);
+  return (milliseconds) => {
+    const adds = clockTime();
+    const samples: number[] = [];
+    const floors: number[] = [];
+    const ratios: number[] = [];
+    let strays = 0;
+    const end = clock() + milliseconds * 1e6;
+    for (let round = 0; round < fewestRounds || clock() < end; round += 1) {
+      // The floor and the library's calls take turns to be first.
+      const bareFirst = round % 2 === 0 ? floor(work.floors * batch[kind]) : undefined;
+      const begun = clock();
+      work.loop(batch[kind]);
+      const took = clock() - begun - adds;
+      const bareTime = bareFirst ?? floor(work.floors * batch[kind]);
 
-    const kept: number[] = [];
-    let here = currentCpu();
-    const home = here === task.seats[1];
-    for (let at = 0; at < singles[kind]; at += 1) {
-      const start = clock();
-      work.once(at);
-      const time = clock() - start - adds;
-      const there = currentCpu();
-      // Where it was to be before the call and after it: nothing else has moved it then.
-      if (here === task.seats[(1 - (at & 1)) as 0 | 1] && there === task.seats[(at & 1) as 0 | 1]) kept.push(time);
-      else strays += 1;
-      here = there;
+      const kept: number[] = [];
+      let here = currentCpu();
+      const home = here === task.seats[1];
+      for (let at = 0; at < singles[kind]; at += 1) {
+        const start = clock();
+        work.once(at);
+        const time = clock() - start - adds;
+        const there = currentCpu();
+        // Where it was to be before the call and after it: nothing else has moved it then.
+        if (here === task.seats[(1 - (at & 1)) as 0 | 1] && there === task.seats[(at & 1) as 0 | 1]) kept.push(time);
+        else strays += 1;
+        here = there;
+      }
+      if (!isWhole()) {
+        strays += kept.length;
+        continue;
+      }
+      samples.push(...kept);
+      if (!home) continue;
+      floors.push(bareTime / batch[kind]);
+      ratios.push(took / bareTime);
     }
-    if (!isWhole()) {
-      strays += kept.length;
-      continue;
-    }
-    samples.push(...kept);
-    if (!home) continue;
-    floors.push(bareTime / batch[kind]);
-    ratios.push(took / bareTime);
-  }
-  return {
-    kind: 'times',
-    samples: Float64Array.from(samples),
-    strays,
-    floors: Float64Array.from(floors),
-    ratios: Float64Array.from(ratios),
+    return {
+      kind: 'times',
+      samples: Float64Array.from(samples),
+      strays,
+      floors: Float64Array.from(floors),
+      ratios: Float64Array.from(ratios),
+    };
   };
 }

@@ -1,47 +1,6 @@
 /** Reads a document that `bench --json` wrote, now or with an older version. */
 import type { BenchDocument } from './result.ts';
-
-/** Says where a value is no what; undefined where it is. */
-type Check = (value: unknown, path: string) => string | undefined;
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const number: Check = (value, path) => (typeof value === 'number' && Number.isFinite(value) ? undefined : `${path} is no number`);
-const text: Check = (value, path) => (typeof value === 'string' ? undefined : `${path} is no text`);
-const truth: Check = (value, path) => (typeof value === 'boolean' ? undefined : `${path} is neither true nor false`);
-
-const orNull =
-  (check: Check): Check =>
-  (value, path) =>
-    value === null ? undefined : check(value, path);
-
-const optional =
-  (check: Check): Check =>
-  (value, path) =>
-    value === undefined ? undefined : check(value, path);
-
-const list =
-  (check: Check): Check =>
-  (value, path) => {
-    if (!Array.isArray(value)) return `${path} is no list`;
-    for (const [at, item] of value.entries()) {
-      const wrong = check(item, `${path}[${at}]`);
-      if (wrong !== undefined) return wrong;
-    }
-    return undefined;
-  };
-
-const shape =
-  (checks: Readonly<Record<string, Check>>): Check =>
-  (value, path) => {
-    if (!isObject(value)) return `${path === '' ? 'it' : path} is no object`;
-    for (const [key, check] of Object.entries(checks)) {
-      const wrong = check(value[key], path === '' ? key : `${path}.${key}`);
-      if (wrong !== undefined) return wrong;
-    }
-    return undefined;
-  };
+import { check, isObject, layout, list, number, optional, orNull, parse, shape, text, truth, type Check } from './shape.ts';
 
 const estimate = shape({ value: number, low: number, high: number });
 const distribution = {
@@ -97,14 +56,6 @@ const result: Check = (value, path) => {
   return check === undefined ? `${path}.kind is none of ${Object.keys(results).join(', ')}` : check(value, path);
 };
 
-const cpusOf = shape({ cpus: text });
-const layout = shape({
-  packages: list(shape({ id: orNull(number), cpus: text })),
-  numaNodes: list(shape({ id: number, cpus: text })),
-  caches: list(shape({ level: number, type: text, cpus: text })),
-  cores: list(cpusOf),
-});
-
 const document = shape({
   machine: shape({
     platform: text,
@@ -131,13 +82,11 @@ const document = shape({
 
 /** @throws {SyntaxError} for a text that is no document of `bench --json`; the message says what is wrong with it. */
 export function parseDocument(json: string): BenchDocument {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    throw new SyntaxError(`it is no JSON (${(error as Error).message})`, { cause: error });
-  }
-  const wrong = document(value, '');
-  if (wrong !== undefined) throw new SyntaxError(`it is no result of groupaffinity bench --json: ${wrong}`);
+  return toDocument(parse(json));
+}
+
+/** The same of a text that is parsed already. */
+export function toDocument(value: unknown): BenchDocument {
+  check(value, document, 'bench');
   return value as BenchDocument;
 }

@@ -31,7 +31,7 @@ export function rate(value: number): string {
 export const ratio = (value: number): string => value.toFixed(2);
 
 /** '1.31 to 1.52 µs', '952 ns to 1.02 µs': a unit that both have is said once. */
-export function range({ low, high }: Estimate, as: (value: number) => string): string {
+export function range({ low, high }: Pick<Estimate, 'low' | 'high'>, as: (value: number) => string): string {
   const [from, to] = [as(low), as(high)];
   const unit = / \S+$/.exec(to)?.[0] ?? '';
   return `${unit !== '' && from.endsWith(unit) ? from.slice(0, -unit.length) : from} to ${to}`;

@@ -30,8 +30,8 @@ export interface RunOptions {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** Passes of a quick run, and of a full one: with these many the interval leaves out none at its ends, or three. */
-export const passesOf = (quick: boolean): number => (quick ? 6 : 15);
+/** Passes of a quick run, and of a full one: with so many the interval leaves out none at its ends, or two. */
+export const passesOf = (quick: boolean): number => (quick ? 6 : 12);
 
 export const interrupted = 'interrupted';
 
@@ -40,44 +40,51 @@ const patience = 120_000;
 /** What a process takes beside its sampling, until it is known; ms. */
 const start = 150;
 
+/** A process that does one scenario's passes. */
 class ScenarioProcess {
   readonly #child: ChildProcess;
+  readonly #closed: Promise<unknown>;
   #said = '';
 
-  constructor(order: Order) {
+  constructor() {
     // Not of the terminal's group: Ctrl-C is for the runner, which ends it.
-    this.#child = fork(file, [JSON.stringify(order)], {
+    this.#child = fork(file, {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',
     });
+    this.#closed = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#said = (this.#said + text).slice(-2000)));
   }
 
   /** Its answer; undefined where the run was ended first. */
-  async answer(limit: number, signal: AbortSignal): Promise<Answer | undefined> {
+  async answer(order: Order, limit: number, signal: AbortSignal): Promise<Answer | undefined> {
     const child = this.#child;
-    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-    let stop: () => void = () => undefined;
-    let timer: NodeJS.Timeout | undefined;
+    const heard = new AbortController();
     const answer = await new Promise<Answer | undefined>((resolve) => {
-      stop = () => resolve(undefined);
-      timer = setTimeout(() => resolve({ error: `its process gave no answer within ${Math.round(limit / 1000)} s` }), limit);
-      child.once('message', (message) => resolve(message as Answer));
-      child.once('error', (error) => resolve({ error: error.message }));
-      child.once('close', (code, by) => {
+      const { signal: over } = heard;
+      const timer = setTimeout(() => resolve({ error: `its process gave no answer within ${Math.round(limit / 1000)} s` }), limit);
+      over.addEventListener('abort', () => clearTimeout(timer));
+      signal.addEventListener('abort', () => resolve(undefined), { signal: over });
+      if (signal.aborted) resolve(undefined);
+      const failed = (error: Error): void => resolve({ error: error.message });
+      const closed = (code: number | null, by: string | null): void => {
         const last = this.#said.trim().split('\n').at(-1) ?? '';
         resolve({ error: `its process ended with ${by ?? `status ${code}`}${last === '' ? '' : `: ${last}`}` });
-      });
-      signal.addEventListener('abort', stop);
-      if (signal.aborted) stop();
+      };
+      const told = (message: unknown): void => resolve(message as Answer);
+      child.once('message', told).once('error', failed).once('close', closed);
+      over.addEventListener('abort', () => child.off('message', told).off('error', failed).off('close', closed));
+      child.send(order, (error) => error !== null && failed(error));
     });
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-    // It has nothing more to say, and nothing of it is left for the next one to meet.
-    child.kill('SIGKILL');
-    if (child.pid !== undefined) await closed;
+    heard.abort();
     return answer;
+  }
+
+  /** Nothing of it is left then for the next one to meet. */
+  async end(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    if (this.#child.pid !== undefined) await this.#closed;
   }
 }
 
@@ -87,6 +94,9 @@ class Course {
   readonly #planned: Planned | string;
   readonly #usable: CpuSet;
   readonly #sampling: number;
+  /** A quick run has no time for a new process in each pass. */
+  readonly #keeps: boolean;
+  #process: ScenarioProcess | undefined;
   readonly #outcomes: Outcome[] = [];
   readonly #meanwhile: Meanwhile[] = [];
   #error: string | undefined;
@@ -97,6 +107,7 @@ class Course {
     this.#planned = plan(scenario, ground);
     this.#usable = usable(ground.machine);
     this.#sampling = scenario.milliseconds[ground.quick ? 0 : 1];
+    this.#keeps = ground.quick;
   }
 
   get id(): string {
@@ -116,8 +127,10 @@ class Course {
   async pass(signal: AbortSignal): Promise<void> {
     if (typeof this.#planned === 'string') return;
     const begun = performance.now();
+    this.#process ??= new ScenarioProcess();
     const order: Order = { task: this.#planned.task, milliseconds: this.#sampling };
-    const answer = await new ScenarioProcess(order).answer(this.#sampling + patience, signal);
+    const answer = await this.#process.answer(order, this.#sampling + patience, signal);
+    if (!this.#keeps || answer === undefined || 'error' in answer) await this.end();
     if (answer === undefined) return;
     if ('error' in answer) {
       this.#error = answer.error;
@@ -126,6 +139,11 @@ class Course {
     this.#outcomes.push(answer.outcome);
     this.#meanwhile.push(answer.meanwhile);
     this.#took += performance.now() - begun;
+  }
+
+  async end(): Promise<void> {
+    await this.#process?.end();
+    this.#process = undefined;
   }
 
   result(): ScenarioResult {
@@ -144,8 +162,8 @@ class Course {
 }
 
 /**
- * Runs scenarios in passes, each time in a process of its own, and yields their results in order once their last pass is
- * over; of those that were not reached, that they were not.
+ * Runs scenarios in passes and yields their results in order once their last pass is over; of those that were not reached,
+ * that they were not. Each scenario has a process of its own: in a full run a new one for each pass.
  */
 export async function* run(
   scenarios: readonly Scenario[],
@@ -155,14 +173,21 @@ export async function* run(
   const passes = passesOf(quick);
   const courses = scenarios.map((scenario) => new Course(scenario, ground));
   const begun = performance.now();
-  for (let pass = 1; pass <= passes; pass += 1)
-    for (const [at, course] of courses.entries()) {
-      if (!course.isOver && !signal.aborted) {
-        const left = courses.reduce((sum, { milliseconds }, place) => sum + milliseconds * (passes - pass + (place < at ? 0 : 1)), 0);
-        const done = performance.now() - begun;
-        onProgress({ id: course.id, pass, passes, part: done / (done + left), secondsLeft: left / 1000 });
-        await course.pass(signal);
+  try {
+    for (let pass = 1; pass <= passes; pass += 1)
+      for (const [at, course] of courses.entries()) {
+        if (!course.isOver && !signal.aborted) {
+          const left = courses.reduce((sum, { milliseconds }, place) => sum + milliseconds * (passes - pass + (place < at ? 0 : 1)), 0);
+          const done = performance.now() - begun;
+          onProgress({ id: course.id, pass, passes, part: done / (done + left), secondsLeft: left / 1000 });
+          await course.pass(signal);
+        }
+        if (pass === passes) {
+          await course.end();
+          yield course.result();
+        }
       }
-      if (pass === passes) yield course.result();
-    }
+  } finally {
+    await Promise.all(courses.map((course) => course.end()));
+  }
 }

@@ -1,33 +1,41 @@
-// One scenario in a pass: the runner makes a process for each. Its argument is the order in JSON, its message the answer.
-import { sampleCalls } from './calls.ts';
+// One scenario in a process of its own. The runner sends an order for each pass, and gets an answer.
+import { prepareCalls } from './calls.ts';
 import { watch } from './meanwhile.ts';
 import { sampleArrivals, sampleGaps, sampleTrips } from './native-threads.ts';
-import type { Answer, Order, Outcome } from './task.ts';
+import type { Answer, Order, Outcome, Task } from './task.ts';
 import { sampleWork } from './work.ts';
 
-function sample({ task, milliseconds }: Order): Outcome | Promise<Outcome> {
+type Sample = (milliseconds: number) => Outcome | Promise<Outcome>;
+
+function prepare(task: Task): Sample {
   switch (task.kind) {
     case 'calls':
-      return sampleCalls(task, milliseconds);
+      return prepareCalls(task);
     case 'arrival':
-      return sampleArrivals(task, milliseconds);
+      return (milliseconds) => sampleArrivals(task, milliseconds);
     case 'gaps':
-      return sampleGaps(task, milliseconds);
+      return (milliseconds) => sampleGaps(task, milliseconds);
     case 'work':
-      return sampleWork(task, milliseconds);
+      return (milliseconds) => sampleWork(task, milliseconds);
     case 'trips':
-      return sampleTrips(task, milliseconds);
+      return (milliseconds) => sampleTrips(task, milliseconds);
   }
 }
 
-async function answer(): Promise<Answer> {
+let sample: Sample | undefined;
+
+async function answer({ task, milliseconds }: Order): Promise<Answer> {
   try {
+    sample ??= prepare(task);
     const end = watch();
-    const outcome = await sample(JSON.parse(process.argv[2] ?? '') as Order);
+    const outcome = await sample(milliseconds);
     return { outcome, meanwhile: end() };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }
 }
 
-process.send?.(await answer(), () => process.disconnect());
+process.on('message', (order: Order) => {
+  // Without a runner there is nobody to tell, and the process ends.
+  void answer(order).then((said) => process.connected && process.send?.(said));
+});

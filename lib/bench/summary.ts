@@ -140,9 +140,13 @@ function noise(scenarios: readonly ScenarioResult[], machine: BenchDocument['mac
     steal.length > 0 ? `a hypervisor stole ${percent(middle(steal))} (at most ${percent(steal.at(-1) ?? 0)})` : '',
     spread.length > 0 ? `the bare calls themselves spread by ${percent(middle(spread))}` : '',
   ].filter((part) => part !== '');
-  const loud = middle(steal) > quiet.steal || middle(others) > quiet.others || middle(spread) > quiet.floorSpread;
-  const lines =
-    parts.length > 0 ? [`Noise: ${parts.join(', ')}.${loud ? ' This machine was not quiet: small differences do not show.' : ''}`] : [];
+  const isLoud = middle(steal) > quiet.steal || middle(others) > quiet.others;
+  const verdict = isLoud
+    ? ' This machine was not quiet: small differences do not show.'
+    : middle(spread) > quiet.floorSpread
+      ? ' Its speed was not steady: small differences do not show.'
+      : '';
+  const lines = parts.length > 0 ? [`Noise: ${parts.join(', ')}.${verdict}`] : [];
   if (machine.hypervisor === true)
     lines.push('This is a virtual machine: where its CPUs really run, and what else runs there, is its host’s business and may change.');
   return lines;

@@ -50,7 +50,7 @@ export interface TripsTask {
 
 export type Task = CallsTask | ArrivalTask | GapsTask | WorkTask | TripsTask;
 
-/** A task and how long to sample, ms. */
+/** One pass: how long to sample, ms. A process has one task for all of its passes. */
 export interface Order {
   readonly task: Task;
   readonly milliseconds: number;
@@ -101,5 +101,5 @@ export interface PairsOutcome {
 
 export type Outcome = TimesOutcome | RateOutcome | PairsOutcome;
 
-/** A process's only message. */
+/** Of a pass. */
 export type Answer = { readonly outcome: Outcome; readonly meanwhile: Meanwhile } | { readonly error: string };

@@ -14,7 +14,7 @@ import { chunk, lineWords, memoryFor, phase, type Ready, type Report, type Worke
 const file = join(packageRoot, 'dist', 'bench', 'work-worker.js');
 
 function planOf(seats: readonly string[]): Plan {
-  return { by: 'core', seats: seats.map((cpus, seat) => ({ seat, cpus: CpuSet.parse(cpus), group: null, node: null })) };
+  return { by: 'core', seats: seats.map((cpus, seat) => ({ seat, cpus: CpuSet.parse(cpus), group: null, node: null })), quota: null };
 }
 
 /** Looks at the workers in a run: at its two ends and between. */

@@ -1,10 +1,10 @@
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { compare } from '../bench/compare.ts';
 import { parseDocument } from '../bench/document.ts';
 import { html } from '../bench/html.ts';
-import type { BenchDocument, BenchMachine, MachineLayout, ScenarioResult } from '../bench/result.ts';
+import { layoutOf } from '../bench/page/layout.ts';
+import type { BenchDocument, BenchMachine, ScenarioResult } from '../bench/result.ts';
 import { interrupted, passesOf, run as measure, type Progress } from '../bench/run.ts';
 import { scenarios } from '../bench/scenarios.ts';
 import { summarize } from '../bench/summary.ts';
@@ -17,7 +17,7 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { exitStatus, UsageError } from './usage.ts';
+import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity bench [--json] [--html FILE] [--quick] [--compare FILE] [--list] [SCENARIO...]
 
@@ -25,7 +25,7 @@ Measures on this machine what affinity costs and what it brings, and says whethe
 beginning of one: set.moves, throughput.memory. Every scenario runs in several passes, each in a process of its own.
 
   --json           one JSON document on standard output, and nothing else
-  --html FILE      also write a page with pictures, complete in itself
+  --html FILE      also write a page with charts, one file that works offline
   --quick          some 15 seconds; a full run takes up to 3 minutes and tells smaller differences
   --compare FILE   an older document: is each scenario faster now, or slower?
   --list           the scenarios and nothing else
@@ -48,15 +48,6 @@ function readDocument(option: string, file: string): BenchDocument {
   } catch (error) {
     const said = error instanceof SyntaxError ? `${file}: ${error.message}` : (error as Error).message;
     throw new UsageError(`${option}: ${said}`, usage);
-  }
-}
-
-/** @throws {UsageError} for a file that can't be written; what is in it stays until there is something to write. */
-function checkWritable(option: string, file: string): void {
-  try {
-    closeSync(openSync(file, 'a'));
-  } catch (error) {
-    throw new UsageError(`${option}: ${(error as Error).message}`, usage);
   }
 }
 
@@ -83,26 +74,16 @@ function options(args: string[]): Options {
       throw new UsageError(`no scenario begins with '${text}'; near it are ${near(scenarios, text).join(', ')} (--list tells all)`, usage);
   // Before minutes are spent on measuring.
   const before = values.compare === undefined ? undefined : readDocument('--compare', values.compare);
-  if (values.html !== undefined) checkWritable('--html', values.html);
+  if (values.html !== undefined) checkWritable('--html', values.html, usage);
   return { json: values.json, quick: values.quick, list: values.list, before, page: values.html, texts: positionals };
-}
-
-function layout({ packages, numaNodes, caches, cores }: Topology): MachineLayout {
-  return {
-    packages: packages.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
-    numaNodes: numaNodes.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
-    caches: caches.map(({ level, type, cpus }) => ({ level, type, cpus: String(cpus) })),
-    cores: cores.map(({ cpus }) => ({ cpus: String(cpus) })),
-  };
 }
 
 function describe(machine: Topology): BenchMachine {
   return {
     ...thisMachine(),
-    cpuModel: cpus()[0]?.model.trim() ?? '',
     hypervisor: native.underHypervisor(),
     picture: picture(machine, 100),
-    topology: layout(machine),
+    topology: layoutOf(machine),
   };
 }
 

@@ -14,6 +14,7 @@ const commands = {
   run: { summary: 'an unchanged program, placed: its main thread, workers, pool and child processes', load: () => import('./run.ts') },
   ps: { summary: "a running Node process's threads: what they do, where they may run, where they are", load: () => import('./ps.ts') },
   bench: { summary: 'what affinity costs on this machine, and whether pinning pays', load: () => import('./bench.ts') },
+  report: { summary: 'what validate and bench found on many machines, together', load: () => import('./report.ts') },
   demo: { summary: 'one worker a core on real work, and where the kernel saw it', load: () => import('./demo.ts') },
 } satisfies Record<string, { summary: string; load: () => Promise<Command> }>;
 

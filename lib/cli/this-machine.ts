@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { release } from 'node:os';
+import { cpus as processors, release } from 'node:os';
 import { join } from 'node:path';
 import { native, packageRoot } from '../binding.ts';
 import { topology } from '../machine/topology.ts';
@@ -11,6 +11,8 @@ export interface MachineInWords {
   readonly arch: string;
   readonly node: string;
   readonly version: string;
+  /** Empty where the operating system does not tell. */
+  readonly cpuModel: string;
   readonly cpus: string;
   readonly allowed: string;
   readonly groups: number;
@@ -19,7 +21,8 @@ export interface MachineInWords {
 export function thisMachine(): MachineInWords {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
   const { platform, topology: known } = native.support();
-  const machine = { platform, release: release(), arch: process.arch, node: process.versions.node, version };
+  const cpuModel = processors()[0]?.model.trim() ?? '';
+  const machine = { platform, release: release(), arch: process.arch, node: process.versions.node, version, cpuModel };
   if (!known) return { ...machine, cpus: '', allowed: '', groups: 0 };
   const { cpus, groups } = topology();
   return { ...machine, cpus: String(cpus.online), allowed: String(cpus.allowed), groups: groups.length };

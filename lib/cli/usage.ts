@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -22,5 +23,14 @@ export function parse<T extends Options>(args: string[], options: T, usage: stri
     return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError((error as Error).message, usage);
+  }
+}
+
+/** @throws {UsageError} for a file that can't be written. What is in it stays until there is something to write. */
+export function checkWritable(option: string, file: string, usage: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new UsageError(`${option}: ${(error as Error).message}`, usage);
   }
 }

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { layoutOf } from '../bench/page/layout.ts';
 import { loadError, native } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
+import { topology } from '../machine/topology.ts';
 import { claims } from '../validate/claims.ts';
 import { interrupted, run as check, type Checked } from '../validate/run.ts';
 import { junit } from './junit.ts';
@@ -9,7 +11,7 @@ import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
 import { thisMachine } from './this-machine.ts';
-import { exitStatus, UsageError } from './usage.ts';
+import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity validate [--json] [--junit FILE] [--moves N] [--hotplug] [--list] [CLAIM...]
 
@@ -62,13 +64,7 @@ function options(args: string[]): Options {
   for (const text of positionals)
     if (text === '' || select(claims, [text]).length === 0)
       throw new UsageError(`no claim begins with '${text}'; near it are ${near(claims, text).join(', ')} (--list tells all)`, usage);
-  if (values.junit !== undefined) {
-    try {
-      writeFileSync(values.junit, '');
-    } catch (error) {
-      throw new UsageError(`--junit: ${(error as Error).message}`, usage);
-    }
-  }
+  if (values.junit !== undefined) checkWritable('--junit', values.junit, usage);
   return { ...values, junit: values.junit, moves, texts: positionals };
 }
 
@@ -117,7 +113,8 @@ export async function run(args: string[]): Promise<number> {
   const count = (verdict: Checked['verdict']): number => checked.filter((claim) => claim.verdict === verdict).length;
   const totals = { passed: count('pass'), failed: count('fail'), skipped: count('skip') };
   if (json) {
-    const document = { machine, claims: checked, ...totals };
+    const layout = native.support().topology ? { topology: layoutOf(topology()) } : {};
+    const document = { machine: { ...machine, ...layout }, claims: checked, ...totals };
     console.log(JSON.stringify(document, (key, value: unknown) => (key === 'milliseconds' ? undefined : value), 2));
   } else {
     const missed = checked.filter(({ reason }) => reason === interrupted).length;

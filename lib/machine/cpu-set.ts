@@ -2,8 +2,8 @@ import { outOfRange, show, wrongType } from '../errors.ts';
 import { cpusOf, formatCpuList, maskOf, maxCpus, parseCpuList } from './cpu-list.ts';
 import { processGroups } from './group-table.ts';
 
-/** `inspect.custom` of node:util, which takes long to load. */
-const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
+/** @internal `inspect.custom` of node:util, which takes long to load. */
+export const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 function checked(cpu: unknown): number {
   if (typeof cpu !== 'number') throw wrongType(`a CPU is a number, not ${show(cpu)}`);
@@ -156,6 +156,7 @@ export class CpuSet implements Iterable<number> {
     });
   }
 
+  /** @internal */
   [inspected](): string {
     return `CpuSet(${this.toString()})`;
   }

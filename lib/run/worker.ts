@@ -34,7 +34,7 @@ restoreEnvironment();
 const state = toldByMain();
 if (state !== undefined) {
   reachWorkers();
-  const native = loadFrom(state.addon);
+  const native = loadFrom(state.addon, workerThreads);
   // Linux had it start where its maker is.
   operandsOf(native).wanted.set(state.base);
   native.restore();

@@ -3,7 +3,7 @@
  * and a system affinity, which the StorPort routines set over it for a while ("KeSetSystemGroupAffinityThread").
  * While a system affinity is active it alone is in force; changes of the user affinity wait below it.
  */
-import { inForce, native, osError, operands32, Outcome, previous, wanted } from '../binding.ts';
+import { inForce, native, osError, operands32, Outcome, previous, systemInForce, wanted } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus } from '../machine/group-table.ts';
@@ -54,13 +54,16 @@ export function inherit(user: Exact): Outcome {
 export function coverUser(user: Exact): void {
   layers.system = true;
   layers.user = user;
+  operands32[systemInForce] = 1;
 }
 
 /** Ends the system affinity and brings the user affinity back, as it is by now. The thread is as it was on failure. */
 export function uncoverUser(): Outcome {
   want(layers.user);
   const outcome = restore();
-  if (outcome <= Outcome.trimmed) layers.system = false;
+  if (outcome > Outcome.trimmed) return outcome;
+  layers.system = false;
+  operands32[systemInForce] = 0;
   return outcome;
 }
 

@@ -113,7 +113,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
  * with it everything else that runs on the thread meanwhile.
  *
  * @example
- * const digest = withAffinity('0', () => hashSync(data));
+ * const text = withAffinity('0', () => JSON.stringify(topology()));
  */
 export function withAffinity<T>(where: Where, fn: () => T): T {
   if (typeof fn !== 'function') throw wrongType(`withAffinity needs a function to run, not ${show(fn)}`);

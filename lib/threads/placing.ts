@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { inForce, native, osError, operands32, Outcome, previous, wanted } from '../binding.ts';
-import { AffinityError, retold } from '../errors.ts';
+import { AffinityError, EPERM, retold } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { resolve, type Where } from '../machine/where.ts';
 import { confine, failure, giveBack, systemActive } from './own-thread.ts';
@@ -18,8 +17,6 @@ export interface PlacedThread extends Pick<ThreadInfo, 'tid' | 'name' | 'role' |
   /** True where a system affinity of the StorPort routines is in force on the thread: `after` is in force when that ends. */
   readonly pending: boolean;
 }
-
-const EPERM = constants.errno.EPERM;
 
 function refusal(thread: Listed, outcome: Outcome, set: CpuSet): AffinityError {
   const tid = thread.state.thread;
@@ -59,6 +56,11 @@ function placeOwn(thread: Listed, set: CpuSet): Deed<PlacedThread> {
 function place(thread: Listed, set: CpuSet): Deed<PlacedThread> {
   const tid = thread.state.thread;
   if (tid === native.currentThread()) return placeOwn(thread, set);
+  // It alone is in force there, and its Revert brings back what was before it.
+  if (native.hasSystemAffinity(tid)) {
+    const message = `${nameOf(thread)}: a system affinity is in force on it, which only that thread can end`;
+    throw new AffinityError('ERR_AFFINITY_SYSTEM', message, { tid });
+  }
   operands32[osError] = 0;
   if (!set.writeTo(wanted)) throw refusal(thread, Outcome.noneRunning, set);
   const outcome = native.confineThread(tid);
@@ -79,17 +81,19 @@ function place(thread: Listed, set: CpuSet): Deed<PlacedThread> {
  * set that it had, bit for bit.
  *
  * A pin that a thread has in force ends with what that pin found: a placing from outside, as one by `taskset`, lasts until
- * then. Of the calling thread it changes the user affinity, below a system affinity of the StorPort routines.
+ * then. Of the calling thread it changes the user affinity, below a system affinity of the StorPort routines; another
+ * thread on which one is in force is refused.
  *
  * `'libuv'` starts the pool, if it does not run. Threads and child processes start where their maker may run on Linux.
  *
  * @example
  * setThreadAffinity('libuv', 'numa:0');
- * setThreadAffinity(threads().filter(({ role }) => role === 'v8'), '2,3');
+ * setThreadAffinity(threads().filter(({ role }) => role === 'v8'), [0]);
  * @returns what was done, a thread each; of threads that ended meanwhile nothing.
  * @throws {TypeError | RangeError} `who` is no way to say which threads, `where` none to say which CPUs.
  * @throws {AffinityError} `ERR_AFFINITY_NO_THREAD`: a thread has ended or is another process's, or none has the role;
- * `ERR_AFFINITY_REFUSED`: the operating system, or a sandbox, lets nobody place the thread; and for the CPUs as `pin`.
+ * `ERR_AFFINITY_SYSTEM`: a system affinity is in force on another thread; `ERR_AFFINITY_REFUSED`: the operating system, or
+ * a sandbox, does not let this thread place it; and for the CPUs as `pin`.
  */
 export function setThreadAffinity(who: Who, where: Where): PlacedThread[] {
   const set = resolve(where);

@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { native, Outcome, realTime } from '../binding.ts';
-import { AffinityError, osDetails, outOfRange, show, wrongType } from '../errors.ts';
+import { AffinityError, EACCES, EPERM, osDetails, outOfRange, show, wrongType } from '../errors.ts';
 import type { Listed, NiceOrRealtime, ThreadInfo } from './threads.ts';
 import { nameOf, toAll, type Deed, type Who } from './who.ts';
 
@@ -41,16 +40,15 @@ function niceOf(priority: unknown): number {
 
 const told = (nice: number): NiceOrRealtime => (nice === realTime ? 'realtime' : nice);
 
-const { EACCES, EPERM } = constants.errno;
-
 /** What the operating system wants for it. */
 function needed(nice: number, osError: number): string {
   const { platform } = native.support();
   if (platform === 'windows') return nice === realTime ? ': it needs a process of the real-time class' : '';
-  if (osError !== EACCES && osError !== EPERM) return '';
+  if (osError === EACCES) return `: it needs CAP_SYS_NICE, or RLIMIT_NICE (ulimit -e) of at least ${20 - nice}`;
+  if (osError !== EPERM) return '';
   return nice === realTime
-    ? ': it needs CAP_SYS_NICE or RLIMIT_RTPRIO (ulimit -r)'
-    : `: it needs CAP_SYS_NICE, or RLIMIT_NICE (ulimit -e) of at least ${20 - nice}`;
+    ? ': it needs CAP_SYS_NICE or RLIMIT_RTPRIO (ulimit -r), and a cgroup that has real-time bandwidth'
+    : ': this thread may not change the other (EPERM); sandboxes such as seccomp filters forbid it';
 }
 
 function change(thread: Listed, nice: number): number {

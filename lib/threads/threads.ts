@@ -84,8 +84,8 @@ export function poolSize(): number {
   return size < 0 ? 1024 : Math.min(1024, Math.max(1, size || 1));
 }
 
-/** ms without an answer after which libuv's pool is busy. */
-const patience = 50;
+/** ms without an answer after which libuv's pool is busy: so long may a thread wait for its turn on a crowded machine. */
+const patience = 100;
 
 /** Starts libuv's pool, if it does not run, and meets its threads: all of them, unless they are busy for long. */
 export function meetPool(expected = poolSize()): void {
@@ -174,7 +174,7 @@ function doubtful(roles: ReadonlyMap<number, Role>): number[] {
  * May be called on any thread.
  *
  * Where Node does not name its threads, as Node 20, libuv's pool is found by occupying it: the call then blocks until its
- * threads have met, or are busy for 50 ms, and starts them where they did not run. The answer is remembered.
+ * threads have met, or are busy for 100 ms, and starts them where they did not run. The answer is remembered.
  *
  * @example
  * for (const { tid, role, allowed, lastCpu } of threads()) console.log(tid, role, `${allowed}`, lastCpu);

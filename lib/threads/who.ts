@@ -73,22 +73,32 @@ const number = ({ role: { threadId } }: Listed): number => threadId ?? Number.MA
 export function toEach<W, T>(wish: (thread: Listed) => W | undefined, act: (thread: Listed, wish: W) => Deed<T>): T[] {
   const deeds: Deed<T>[] = [];
   const met = new Set<string>();
-  for (let round = 0; round < rounds; round += 1) {
-    const before = met.size;
-    for (const thread of listed().toSorted((a, b) => number(a) - number(b))) {
-      const key = `${thread.state.thread} ${thread.state.started}`;
-      const wanted = met.has(key) ? undefined : wish(thread);
-      if (wanted === undefined) continue;
-      met.add(key);
-      try {
-        deeds.push(act(thread, wanted));
-      } catch (error) {
-        if (!isGone(error)) throw takeBack(deeds, error);
+  try {
+    for (let round = 0; round < rounds; round += 1) {
+      const before = met.size;
+      for (const thread of listed().toSorted((a, b) => number(a) - number(b))) {
+        const key = `${thread.state.thread} ${thread.state.started}`;
+        const wanted = met.has(key) ? undefined : wish(thread);
+        if (wanted === undefined) continue;
+        met.add(key);
+        const deed = unlessGone(() => act(thread, wanted));
+        if (deed !== undefined) deeds.push(deed);
       }
+      if (met.size === before) break;
     }
-    if (met.size === before) break;
+  } catch (error) {
+    throw takeBack(deeds, error);
   }
   return deeds.map(({ done }) => done);
+}
+
+function unlessGone<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
 }
 
 function toThese<T>(these: Iterable<Listed>, act: (thread: Listed) => Deed<T>): T[] {

@@ -128,9 +128,8 @@ function checkedPeriod(check: unknown): number {
  *
  * @example
  * const here = pin('1');
- * const watch = guard(here, { onDrift: ({ what, found, cause }) => log(`${what}: on ${found} (${cause})`) });
- * // ...
- * watch.stop();
+ * const watch = guard(here, { onDrift: ({ what, found, cause }) => console.log(`${what}: on ${found} (${cause})`) });
+ * watch.stop(); // or: using watch = guard(here)
  * @throws {TypeError | RangeError} `what` is no pin in force and no plan, or an option has the wrong type or range.
  * @throws {AffinityError} `ERR_AFFINITY_REFUSED`: a sandbox lets threads place themselves only. `ERR_AFFINITY_UNSUPPORTED`
  */

@@ -38,7 +38,7 @@ function seatsOf(workers: Where | Plan | SpreadOptions): CpuSet | Plan {
  * For pins and system affinities in force see `setThreadAffinity`.
  *
  * @example
- * placeProcess({ main: '0', workers: { by: 'core', within: '2-7' }, libuv: '1', v8: '1' });
+ * placeProcess({ main: '0', workers: { by: 'core' }, libuv: '1', v8: '1' });
  * @returns what was done, a thread each.
  * @throws {TypeError | RangeError} a role that there is not, or no way to say which CPUs; no thread is touched.
  * @throws {AffinityError} as `setThreadAffinity` and `spread`.

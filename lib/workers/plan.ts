@@ -1,6 +1,5 @@
-import { inspect } from 'node:util';
 import { AffinityError, outOfRange, show, wrongType } from '../errors.ts';
-import { CpuSet } from '../machine/cpu-set.ts';
+import { CpuSet, inspected } from '../machine/cpu-set.ts';
 import { readCpus } from '../machine/group-table.ts';
 import { count as counted, picture, quotaText } from '../machine/picture.ts';
 import { topology, type Topology } from '../machine/topology.ts';
@@ -48,10 +47,10 @@ export interface Plan {
   readonly by: Unit;
   readonly seats: readonly PlannedSeat[];
   /**
-   * `topology().quota` when the plan was made. A plan with more seats than that keeps busy says so where it draws itself,
+   * `topology().quota` when the plan was made; left out where nobody looked. A plan with more seats than that keeps busy says so where it draws itself,
    * and by a process warning, `GROUPAFFINITY_QUOTA`, when it is first put to use.
    */
-  readonly quota: number | null;
+  readonly quota?: number | null;
   /** The machine with the number of its seat under each CPU, 100 columns wide; inspecting a plan shows the same. */
   toString(): string;
 }
@@ -99,7 +98,7 @@ class MadePlan implements Plan {
     return [...lines, ...(warning === undefined ? [] : [warning])].join('\n');
   }
 
-  [inspect.custom](): string {
+  [inspected](): string {
     return this.toString();
   }
 }
@@ -265,7 +264,7 @@ function chosen({ within, exclude = [] }: SpreadOptions, machine: Topology, gran
  * @example
  * const plan = spread({ by: 'core', prefer: 'performance' });
  * console.log(`${plan}`); // the machine, with the number of its seat under each CPU
- * const worker = new Worker(file, workerOptions(plan));
+ * const worker = new Worker('./job.js', workerOptions(plan));
  * @throws {TypeError | RangeError} an option has the wrong type or range.
  * @throws {AffinityError} `within` or `exclude` names what does not exist; `ERR_AFFINITY_EMPTY`: no unit has a CPU that
  *   may be used.

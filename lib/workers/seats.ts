@@ -74,8 +74,8 @@ function inheritedFlags(): string[] {
  *
  * @example
  * const plan = spread({ by: 'core' });
- * new Worker(file, workerOptions(plan));
- * new Piscina({ filename, ...workerOptions(plan) });
+ * new Worker('./job.js', workerOptions(plan));
+ * new Piscina({ filename: './job.js', ...workerOptions(plan) });
  */
 export function workerOptions(plan: Plan): WorkerPlacement {
   if (!isPlan(plan)) throw wrongType(`workerOptions takes a plan that spread() made, not ${show(plan)}`);

@@ -22,24 +22,6 @@ std::optional<std::string_view> below(std::string_view root, std::string_view cg
   return cgroup.empty() || cgroup.starts_with('/') ? std::optional(cgroup) : std::nullopt;
 }
 
-// The cgroups of this process and where their hierarchies are mounted.
-struct Hierarchies {
-  CgroupPaths paths;
-  std::vector<CgroupMount> mounts;
-};
-
-Hierarchies read_hierarchies(Files& files, int root) {
-  Hierarchies found;
-  if (const auto text = files.read_all(root, "proc/self/cgroup")) found.paths = parse_cgroup_paths(*text);
-  if (found.paths.cpuset.empty() && found.paths.unified.empty())
-    if (const auto text = files.read_all(root, "proc/self/cpuset"))
-      found.paths.cpuset = found.paths.unified = text->substr(0, text->find_first_of(std::string_view("\n\0", 2)));
-  if (const auto text = files.read_all(root, "proc/self/mountinfo")) found.mounts = parse_cgroup_mountinfo(*text);
-  if (!found.mounts.empty()) return found;
-  if (const auto text = files.read_all(root, "proc/mounts")) found.mounts = parse_cgroup_mounts(*text);
-  return found;
-}
-
 constexpr int kMostLevels = 256;
 
 // Calls `visit` with the folder of a cgroup and of each one above it, relative to the root and ending in '/', until it
@@ -74,8 +56,19 @@ bool climb(const std::vector<CgroupMount>& mounts, std::string_view cgroup, Fits
 
 }  // namespace
 
-bool read_cgroup_cpus(Files& files, int root, CpuSet& cpus) {
-  const Hierarchies own = read_hierarchies(files, root);
+Hierarchies read_hierarchies(Files& files, int root) {
+  Hierarchies found;
+  if (const auto text = files.read_all(root, "proc/self/cgroup")) found.paths = parse_cgroup_paths(*text);
+  if (found.paths.cpuset.empty() && found.paths.unified.empty())
+    if (const auto text = files.read_all(root, "proc/self/cpuset"))
+      found.paths.cpuset = found.paths.unified = text->substr(0, text->find_first_of(std::string_view("\n\0", 2)));
+  if (const auto text = files.read_all(root, "proc/self/mountinfo")) found.mounts = parse_cgroup_mountinfo(*text);
+  if (!found.mounts.empty()) return found;
+  if (const auto text = files.read_all(root, "proc/mounts")) found.mounts = parse_cgroup_mounts(*text);
+  return found;
+}
+
+bool read_cgroup_cpus(Files& files, int root, const Hierarchies& own, CpuSet& cpus) {
   const auto in = [&](const std::string& file) {
     const auto text = files.read_all(root, file.c_str());
     return text && parse_cpulist(*text, cpus) && !cpus.empty();
@@ -90,8 +83,7 @@ bool read_cgroup_cpus(Files& files, int root, CpuSet& cpus) {
              [&](const CgroupMount&, const std::string& folder) { return in(folder + "cpuset.cpus.effective"); });
 }
 
-std::optional<double> read_cgroup_quota(Files& files, int root) {
-  const Hierarchies own = read_hierarchies(files, root);
+std::optional<double> read_cgroup_quota(Files& files, int root, const Hierarchies& own) {
   std::optional<double> least;
   const auto take = [&](std::optional<double> quota) {
     if (quota && (!least || *quota < *least)) least = quota;
@@ -114,7 +106,8 @@ std::optional<double> read_cgroup_quota(Files& files, int root) {
 bool read_own_cpuset(CpuSet& cpus) {
   Files files;
   const Folder root(AT_FDCWD, "/");
-  return root.fd() >= 0 && read_cgroup_cpus(files, root.fd(), cpus) && !cpus.empty();
+  return root.fd() >= 0 && read_cgroup_cpus(files, root.fd(), read_hierarchies(files, root.fd()), cpus) &&
+         !cpus.empty();
 }
 
 bool holds_own_cpuset(std::span<const Word> words) {

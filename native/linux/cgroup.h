@@ -7,17 +7,25 @@
 #include <vector>
 
 #include "../platform.h"
+#include "sysfs_text.h"
 
 namespace groupaffinity {
 
 class Files;
 
+// The cgroups of this process and where their hierarchies are mounted.
+struct Hierarchies {
+  CgroupPaths paths;
+  std::vector<CgroupMount> mounts;
+};
+[[nodiscard]] Hierarchies read_hierarchies(Files& files, int root);
+
 // The CPUs that the process's cpuset grants, online or not; false where no file below `root` tells.
-[[nodiscard]] bool read_cgroup_cpus(Files& files, int root, CpuSet& cpus);
+[[nodiscard]] bool read_cgroup_cpus(Files& files, int root, const Hierarchies& own, CpuSet& cpus);
 
 // The CPUs' worth of time that the process may use: the least of what its cgroup and those above it allow, as far as
 // they are mounted. Absent where none sets a limit.
-[[nodiscard]] std::optional<double> read_cgroup_quota(Files& files, int root);
+[[nodiscard]] std::optional<double> read_cgroup_quota(Files& files, int root, const Hierarchies& own);
 
 // read_cgroup_cpus() of this machine, now.
 [[nodiscard]] bool read_own_cpuset(CpuSet& cpus);

@@ -227,7 +227,7 @@ class Reader {
     read_caches();
     read_nodes();
     read_kinds();
-    machine_.quota = read_cgroup_quota(files_, root_);
+    machine_.quota = read_cgroup_quota(files_, root_, own_);
     return {};
   }
 
@@ -267,7 +267,8 @@ class Reader {
 
   void read_allowed() {
     Machine& m = machine_;
-    const bool by_cgroup = read_cgroup_cpus(files_, root_, m.settable);
+    own_ = read_hierarchies(files_, root_);
+    const bool by_cgroup = read_cgroup_cpus(files_, root_, own_, m.settable);
     if (!by_cgroup && !live_) static_cast<void>(read_allowed_by_status(files_, root_, m.settable));
     m.settable &= m.online;
     if (m.settable.empty()) m.settable = m.online;
@@ -515,6 +516,7 @@ class Reader {
   Folder cpu_;
   bool live_;
   Machine& machine_;
+  Hierarchies own_;
   std::vector<std::optional<std::int64_t>> package_of_;
 };
 

@@ -64,9 +64,21 @@ bool is_ours(std::uint64_t thread) {
   return errno == EPERM && access((task_folder(0) + std::to_string(thread)).c_str(), F_OK) == 0;
 }
 
+// How the kernel is asked about a thread of this process: about the calling one as 0, because sandboxes allow no other.
+pid_t id_of(std::uint64_t thread) { return thread == current_thread() ? 0 : static_cast<pid_t>(thread); }
+
+// By their numbers: musl has these calls, and they fail.
+int get_scheduler(pid_t thread) noexcept { return static_cast<int>(syscall(SYS_sched_getscheduler, thread)); }
+int get_parameter(pid_t thread, sched_param& parameter) noexcept {
+  return static_cast<int>(syscall(SYS_sched_getparam, thread, &parameter));
+}
+int set_scheduler(pid_t thread, int policy, const sched_param& parameter) noexcept {
+  return static_cast<int>(syscall(SYS_sched_setscheduler, thread, policy, &parameter));
+}
+
 // The policy without the flag that children do not inherit it.
 int policy_of(pid_t thread) noexcept {
-  const int policy = sched_getscheduler(thread);
+  const int policy = get_scheduler(thread);
   return policy < 0 ? policy : policy & ~SCHED_RESET_ON_FORK;
 }
 
@@ -84,17 +96,17 @@ bool is_real_time(int policy) noexcept {
 Result schedule(pid_t id, int real_time, int nice) noexcept {
   const int policy = policy_of(id);
   sched_param before{};
-  if (policy < 0 || sched_getparam(id, &before) != 0) return from_errno();
+  if (policy < 0 || get_parameter(id, before) != 0) return from_errno();
   if (real_time > 0) {
     const sched_param wanted{.sched_priority = real_time};
-    return sched_setscheduler(id, SCHED_RR, &wanted) == 0 ? Result{} : from_errno();
+    return set_scheduler(id, SCHED_RR, wanted) == 0 ? Result{} : from_errno();
   }
   const bool was_other = policy != SCHED_OTHER;
   const sched_param dynamic{};
-  if (was_other && sched_setscheduler(id, SCHED_OTHER, &dynamic) != 0) return from_errno();
+  if (was_other && set_scheduler(id, SCHED_OTHER, dynamic) != 0) return from_errno();
   if (setpriority(PRIO_PROCESS, static_cast<id_t>(id), nice) == 0) return {};
   const Result result = from_errno();
-  if (was_other) static_cast<void>(sched_setscheduler(id, policy, &before));
+  if (was_other) static_cast<void>(set_scheduler(id, policy, before));
   return result;
 }
 
@@ -119,17 +131,28 @@ std::vector<Word> running_part(ConstWords wanted) {
   return part;
 }
 
-// What brings a thread's set back bit for bit: its offline CPUs are shown by /proc only, and a thread that has all of
-// its cpuset follows it only with a set of everything.
-Result exact_set(std::uint64_t thread, Words exact) {
-  if (const int error = get(static_cast<pid_t>(thread), exact); error != 0) return failure(error);
+// The CPUs that /proc says a thread may use; empty where it can't be read.
+CpuSet cpus_allowed(std::uint64_t thread) {
   std::array<char, 32768> buffer;
   CpuSet allowed;
-  if (const auto field =
-          status_field(file_text(task_folder(0) + std::to_string(thread) + "/status", buffer), "Cpus_allowed");
-      field && parse_cpumask(*field, allowed))
+  const std::string_view status = file_text(task_folder(0) + std::to_string(thread) + "/status", buffer);
+  if (const auto field = status_field(status, "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, allowed));
+  return allowed;
+}
+
+// What brings a thread's set back bit for bit: its offline CPUs are shown by /proc only, and a thread that has all of
+// its cpuset follows it only with a set of everything. Where the cpuset changes meanwhile both are read again.
+Result exact_set(std::uint64_t thread, Words exact) {
+  for (int round = 0; round < 8; ++round) {
+    if (const int error = get(static_cast<pid_t>(thread), exact); error != 0) return failure(error);
+    const CpuSet allowed = cpus_allowed(thread);
     for (std::size_t i = 0; i < exact.size() && i < allowed.words().size(); ++i) exact[i] |= allowed.words()[i];
-  if (holds_own_cpuset(exact)) std::ranges::fill(exact, ~Word{0});
+    if (holds_own_cpuset(exact)) {
+      std::ranges::fill(exact, ~Word{0});
+      break;
+    }
+    if (cpus_allowed(thread) == allowed) break;
+  }
   return {};
 }
 
@@ -195,12 +218,12 @@ bool read_state(const std::string& folder, std::uint64_t thread, ThreadState& st
 
 Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  const auto id = static_cast<pid_t>(thread);
+  const pid_t id = id_of(thread);
   const int policy = policy_of(id);
   if (policy < 0) return from_errno();
   if (policy == SCHED_RR || policy == SCHED_FIFO) {
     sched_param parameter{};
-    if (sched_getparam(id, &parameter) != 0) return from_errno();
+    if (get_parameter(id, parameter) != 0) return from_errno();
     level = std::min(kRealTimeLevel - 1 + parameter.sched_priority, kHighestLevel);
     return {};
   }
@@ -214,12 +237,12 @@ Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
 // Real-time levels are SCHED_RR from its lowest priority up.
 Result set_priority(std::uint64_t thread, std::int32_t level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  return schedule(static_cast<pid_t>(thread), std::max(0, level - kRealTimeLevel + 1), nice_of(level));
+  return schedule(id_of(thread), std::max(0, level - kRealTimeLevel + 1), nice_of(level));
 }
 
 Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  const auto id = static_cast<pid_t>(thread);
+  const pid_t id = id_of(thread);
   const int policy = policy_of(id);
   if (policy < 0) return from_errno();
   if (is_real_time(policy)) {
@@ -235,7 +258,7 @@ Result get_nice(std::uint64_t thread, std::int32_t& nice) noexcept {
 
 Result set_nice(std::uint64_t thread, std::int32_t nice) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};
-  return schedule(static_cast<pid_t>(thread), nice == kRealTime ? 1 : 0, nice);
+  return schedule(id_of(thread), nice == kRealTime ? 1 : 0, nice);
 }
 
 std::uint64_t current_thread() noexcept { return static_cast<std::uint64_t>(syscall(SYS_gettid)); }

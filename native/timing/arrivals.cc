@@ -5,7 +5,6 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <utility>
 
 #include "confined.h"
 
@@ -17,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{1};
 constexpr std::uint32_t kEnd = kNoCpu - 1;
 
+// Runs and looks where it is, until it is where it was sent; then it waits to be called back.
 class Traveller {
  public:
   explicit Traveller(std::uint32_t home) : thread_([this, home] { look(home); }) {
@@ -27,37 +27,57 @@ class Traveller {
   Traveller& operator=(const Traveller&) = delete;
   ~Traveller() {
     target_.store(kEnd, std::memory_order_release);
+    resume();
     thread_.join();
   }
 
   [[nodiscard]] const Result& result() const noexcept { return result_; }
-  [[nodiscard]] std::uint32_t seen_on() const noexcept { return seen_on_.load(std::memory_order_relaxed); }
+
+  // Whether it runs there, or does so within the time that it is given.
+  [[nodiscard]] bool runs_on(std::uint32_t cpu) const {
+    const Clock::time_point end = Clock::now() + kPatience;
+    while (seen_on_.load(std::memory_order_relaxed) != cpu) {
+      if (Clock::now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
 
   // Waits until it is there and says when that was; nothing where it does not come, or the OS refuses.
   std::optional<Clock::time_point> send(std::uint32_t cpu, std::uint32_t& os_error) {
     const std::vector<Word> wanted = only(cpu);
-    {
-      // Of a journey that nobody waited for any longer.
-      const std::lock_guard guard(lock_);
-      arrived_.reset();
-    }
     target_.store(cpu, std::memory_order_release);
     if (os_error = bare_move(number_, wanted); os_error != 0) return std::nullopt;
     std::unique_lock guard(lock_);
-    const bool came = changed_.wait_for(guard, kPatience, [&] { return arrived_.has_value(); });
-    if (!came) target_.store(kNoCpu, std::memory_order_relaxed);
-    return std::exchange(arrived_, std::nullopt);
+    changed_.wait_for(guard, kPatience, [&] { return arrived_.has_value(); });
+    return arrived_;
+  }
+
+  // While it waits, so that it makes room for the caller and does not run where it is not wanted. The OS's error.
+  std::uint32_t call_back(std::uint32_t cpu) {
+    target_.store(kNoCpu, std::memory_order_relaxed);
+    seen_on_.store(kNoCpu, std::memory_order_relaxed);
+    const std::uint32_t os_error = bare_move(number_, only(cpu));
+    resume();
+    return os_error;
   }
 
  private:
-  void look(std::uint32_t home) {
+  void resume() {
     {
       const std::lock_guard guard(lock_);
-      number_ = current_thread();
-      result_ = confine_to(home);
-      begun_ = true;
+      arrived_.reset();
     }
-    changed_.notify_one();
+    changed_.notify_all();
+  }
+
+  void look(std::uint32_t home) {
+    std::unique_lock guard(lock_);
+    number_ = current_thread();
+    result_ = confine_to(home);
+    begun_ = true;
+    guard.unlock();
+    changed_.notify_all();
     for (;;) {
       const std::uint32_t here = current_cpu();
       seen_on_.store(here, std::memory_order_relaxed);
@@ -65,13 +85,15 @@ class Traveller {
       if (target == kEnd) return;
       if (target != here) continue;
       const Clock::time_point now = Clock::now();
-      target_.store(kNoCpu, std::memory_order_relaxed);
-      const bool stays = current_cpu() == here;
-      {
-        const std::lock_guard guard(lock_);
-        arrived_ = stays ? now : Clock::time_point{};
+      if (current_cpu() != here) continue;
+      guard.lock();
+      // Unless it was called back meanwhile.
+      if (target_.load(std::memory_order_relaxed) == here) {
+        arrived_ = now;
+        changed_.notify_all();
+        changed_.wait(guard, [&] { return !arrived_.has_value(); });
       }
-      changed_.notify_one();
+      guard.unlock();
     }
   }
 
@@ -80,7 +102,7 @@ class Traveller {
   bool begun_ = false;
   Result result_;
   std::uint64_t number_ = 0;
-  std::optional<Clock::time_point> arrived_;
+  std::optional<Clock::time_point> arrived_;  // while it is set the thread waits
   std::atomic<std::uint32_t> seen_on_{kNoCpu};
   std::atomic<std::uint32_t> target_{kNoCpu};
   std::thread thread_;
@@ -93,7 +115,7 @@ void send_to_and_fro(std::uint32_t caller, std::uint32_t from, std::uint32_t to,
   if (arrivals.result = traveller.result(); arrivals.result.outcome != Outcome::done) return;
   const Clock::time_point end = Clock::now() + time;
   while (arrivals.nanoseconds.size() + arrivals.strays < samples && Clock::now() < end) {
-    const bool at_home = traveller.seen_on() == from;
+    const bool at_home = traveller.runs_on(from);
     std::uint32_t error = 0;
     const Clock::time_point begun = Clock::now();
     const auto arrived = traveller.send(to, error);
@@ -101,7 +123,7 @@ void send_to_and_fro(std::uint32_t caller, std::uint32_t from, std::uint32_t to,
       arrivals.nanoseconds.push_back(std::chrono::duration<double, std::nano>(*arrived - begun).count());
     else
       ++arrivals.strays;
-    if (error == 0) static_cast<void>(traveller.send(from, error));
+    if (error == 0) error = traveller.call_back(from);
     if (error != 0) {
       arrivals.result = {Outcome::refused, error};
       return;

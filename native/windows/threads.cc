@@ -33,7 +33,10 @@ Result check(const Thread& opened, DWORD id, DWORD process = GetCurrentProcessId
     return {error == ERROR_INVALID_PARAMETER ? Outcome::gone : Outcome::refused, error};
   }
   // OpenThread takes numbers next to a thread's for the thread itself, and threads of other processes.
-  if (GetThreadId(opened.handle()) != id || GetProcessIdOfThread(opened.handle()) != process) return {Outcome::gone, 0};
+  const DWORD found = GetThreadId(opened.handle());
+  const DWORD owner = found == 0 ? 0 : GetProcessIdOfThread(opened.handle());
+  if (owner == 0) return {Outcome::refused, GetLastError()};
+  if (found != id || owner != process) return {Outcome::gone, 0};
   // An ended thread still answers while someone holds it.
   if (WaitForSingleObject(opened.handle(), 0) == WAIT_OBJECT_0) return {Outcome::gone, 0};
   return {};
@@ -202,7 +205,8 @@ Result read_threads(std::uint64_t process, std::vector<ThreadState>& threads) {
     if (result.outcome == Outcome::done) threads.push_back(std::move(state));
   }
   std::ranges::sort(threads, {}, &ThreadState::thread);
-  return {threads.empty() ? Outcome::gone : Outcome::done, 0};
+  if (!threads.empty()) return {};
+  return {process == 0 ? Outcome::refused : Outcome::gone, 0};
 }
 
 Result confine_thread(std::uint64_t thread, std::span<const Word> wanted, std::span<Word> previous,

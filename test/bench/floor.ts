@@ -17,6 +17,15 @@ export function bareExchanges(first: bigint, second: bigint = first): Work {
   };
 }
 
+/** The same work with a set in force before each batch. */
+export function startingFrom(set: bigint, work: Work): Work {
+  const begin = bareExchanges(set);
+  return (count) => {
+    begin(1);
+    return work(count);
+  };
+}
+
 /** How often the calling thread has lost its CPU; for `compare`. */
 export function switches(): number {
   const state = native.readThread(native.currentThread());

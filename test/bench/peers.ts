@@ -8,7 +8,7 @@ import type { Estimate } from '../../lib/bench/result.ts';
 import { native } from '../../lib/binding.ts';
 import { table } from '../../lib/cli/table.ts';
 import { Unavailable } from '../lab/lab.ts';
-import { bareExchanges, switches, words } from './floor.ts';
+import { bareExchanges, startingFrom, switches, words } from './floor.ts';
 import { failed, modesHere, pinAndRestore, set, setAndRevert, type Mode, type Peer } from './ours.ts';
 import * as obtain from './peers/obtain.ts';
 import { shown, type Options, type Report } from './report.ts';
@@ -161,13 +161,7 @@ export async function run({ rounds = 400 }: Options): Promise<Report> {
   const floors: Record<string, Estimate> = {};
   for (const mode of modes) {
     const { name, first, second, batch, settled } = mode;
-    const begin = bareExchanges(second.toMask());
-    const prepared = (work: Work): Work => {
-      return (count) => {
-        begin(1);
-        return work(count);
-      };
-    };
+    const prepared = (work: Work): Work => startingFrom(second.toMask(), work);
     const cases: Record<string, Work> = {};
     for (const [peer, prepare] of peers) {
       try {

@@ -157,7 +157,7 @@ describe.skipIf(noBrowser !== undefined)(unless("a benchmark's page in Chromium"
       expect([one, other]).toEqual([0, 1]);
       const text = await tip.innerText();
       expect(text.split('\n')[0]).toBe('CPU 0 ↔ CPU 1');
-      expect(text).toContain(`${p50.toFixed(1)}\u00a0ns`);
+      expect(text).toContain(`${p50.toFixed(1)} ns`);
       expect(text).toMatch(/p99 .* · least .* · most .*\nmedians of 5 passes: .* to .* \(spread .*%\)/);
       expect(text).toContain(`${n.toLocaleString('en')} samples`);
       expect(text).toContain('same L3, other core');
@@ -240,7 +240,7 @@ describe.skipIf(noBrowser !== undefined)(unless("a benchmark's page in Chromium"
   it('saves the heatmap as a picture', async () => {
     await opened(result, { width: 1400 }, async ({ page }) => {
       const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Save as PNG').click()]);
-      expect(download.suggestedFilename()).toBe('pairs.png');
+      expect(download.suggestedFilename()).toBe('round-trips.png');
       expect(statSync(await download.path()).size).toBeGreaterThan(10_000);
     });
   });
@@ -274,6 +274,10 @@ describe.skipIf(noBrowser !== undefined)(unless("a benchmark's page in Chromium"
     ['nothing', { scenarios: [], summary: [], complete: false }],
     ['one CPU', { scenarios: [{ ...pairsOf(composeBench()), cpus: [0], pairs: [] }] }],
     ['half of its pairs', { scenarios: [{ ...pairsOf(result), pairs: pairsOf(result).pairs.slice(0, 1000) }] }],
+    [
+      'round trips of no time',
+      { scenarios: [{ ...pairsOf(result), pairs: pairsOf(result).pairs.map((pair, at) => ({ ...pair, min: 0, p99: at % 2 })) }] },
+    ],
     ['pairs of one median', { scenarios: [{ ...pairsOf(result), pairs: pairsOf(result).pairs.map((pair) => ({ ...pair, p50: 100 })) }] }],
     [
       'a curve of one point',
@@ -282,6 +286,7 @@ describe.skipIf(noBrowser !== undefined)(unless("a benchmark's page in Chromium"
   ] as [string, Partial<BenchDocument>][])('of a run with %s complains of nothing', async (_, part) => {
     await opened({ ...result, ...part }, { width: 1400 }, async ({ page }) => {
       expect(await page.locator('h2').first().innerText()).toBe('Does pinning pay here?');
+      for (const button of await page.locator('.choice button').all()) await button.click();
     });
   });
 });

@@ -7,7 +7,7 @@ const qemu = 'qemu-aarch64-static';
 /** The libraries that the compiler came with. */
 const libraries = '/usr/aarch64-linux-gnu/lib';
 
-export const arms: Machine[] = ['20.20.2', '24.22.0'].map((version) => ({
+export const arms: Machine[] = ['20.20.2', '22.23.3', '24.22.0', '26.10.0'].map((version) => ({
   name: `arm64-node${version.split('.')[0]}`,
   about: `64-bit Arm by qemu-user, with Node ${version}`,
   async run(found) {

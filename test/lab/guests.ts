@@ -369,8 +369,10 @@ function orderFor(shape: Shape): Order {
       { name: 'hwloc', command: ['lstopo-no-graphics', '--of', 'xml', '--no-io', '--disallowed', '--no-collapse', '-'], seconds: 120 },
       node('vectors', 300, 'agents/vectors.mjs'),
       node('placement', 300, 'agents/placement.mjs'),
+      node('threads', 300, 'agents/threads.mjs'),
       node('programs', 400, 'agents/programs.mjs', String(shape.programs), '20261123', ...(hotplug ? ['hotplug'] : [])),
       node('hotplug', 300, 'agents/hotplug.mjs'),
+      node('cost', 200, 'agents/cost.mjs'),
       node('validate', 500, 'dist/cli/main.js', 'validate', '--json', '--moves', '4', ...(hotplug ? ['--hotplug'] : [])),
     ],
   };
@@ -400,7 +402,7 @@ async function visit(shape: Shape, found: Found): Promise<void> {
   };
   const topology = documents('topology');
   if (topology !== undefined) checkTopology(shape, topology as TopologyDocument, hwlocView(step('hwloc').stdout), found);
-  for (const name of ['vectors', 'placement', 'programs', 'hotplug'])
+  for (const name of ['vectors', 'placement', 'threads', 'programs', 'hotplug', 'cost'])
     for (const check of (documents(name) as Check[] | undefined) ?? []) found.checks.push(check);
   const validation = documents('validate');
   if (validation !== undefined) found.claims(validation as Validation);

@@ -7,12 +7,13 @@ import { arms } from './arm64.ts';
 import { fuzzers } from './fuzz.ts';
 import { guests } from './guests.ts';
 import { bench, Found, Unavailable, type Machine, type Verdict } from './lab.ts';
+import { musls } from './musl.ts';
 import { nodes } from './nodes.ts';
 import { sanitizers } from './sanitizers.ts';
 import { soaks } from './soak.ts';
 import { wines } from './wine.ts';
 
-const machines: Machine[] = [...nodes, ...guests, ...arms, ...wines, ...sanitizers, ...fuzzers, ...soaks];
+const machines: Machine[] = [...nodes, ...musls, ...guests, ...arms, ...wines, ...sanitizers, ...fuzzers, ...soaks];
 
 /** At the same time: emulated machines use one processor each, most of the time. */
 const atOnce = Math.min(2, availableParallelism());

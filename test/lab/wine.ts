@@ -1,4 +1,7 @@
-/** Windows, as Wine does it: real node.exe, and the addon by mingw-w64. Wine has one processor group with the CPUs of this machine. */
+/**
+ * Windows, as Wine does it: real node.exe, and the addon by mingw-w64. Wine has one processor group with the CPUs of this
+ * machine; Wine 8 does not run Node 24 and 26, whose JavaScript engine asks it for memory that it has not.
+ */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bench, must, npmPackage, run, Unavailable, type Machine, type Ran } from './lab.ts';

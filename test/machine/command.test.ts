@@ -21,7 +21,7 @@ describe('groupaffinity', () => {
     const { status, stdout, stderr } = command('topology', '--json');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const machine = JSON.parse(stdout) as Record<string, Record<string, unknown>[] & Record<string, unknown>>;
-    expect(Object.keys(machine)).toEqual(['platform', 'cpus', 'groups', 'packages', 'cores', 'numaNodes', 'caches', 'kinds']);
+    expect(Object.keys(machine)).toEqual(['platform', 'cpus', 'groups', 'packages', 'cores', 'numaNodes', 'caches', 'kinds', 'quota']);
     expect(Object.keys(machine['cpus'] ?? {})).toEqual(['possible', 'present', 'online', 'allowed', 'isolated']);
     expect(Object.keys(machine['groups']?.[0] ?? {})).toEqual(['group', 'maximumMask', 'activeMask', 'cpus', 'online']);
     expect(Object.keys(machine['cores']?.[0] ?? {})).toEqual(['package', 'id', 'cpus']);
@@ -129,7 +129,9 @@ describe('without its addon', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const seen = JSON.parse(stdout) as { platform: string; affinity: boolean; code: string; message: string; calls: string[] };
     expect(seen).toMatchObject({ platform: 'unsupported', affinity: false, code: 'ERR_AFFINITY_NO_BINARY' });
-    expect(seen.message).toMatch(/Found: .+\nNeeded: .+\nTo do: .*node-gyp rebuild/s);
+    expect(seen.message).toMatch(
+      /Found: .+\nNeeded: .+\nHere: +prebuilt ones for no system\nTo do: .*node-addon-api@8 .*rebuild --directory/s,
+    );
     const no = 'ERR_AFFINITY_NO_BINARY';
     expect(seen.calls).toEqual([no, no, no, no, no, no, '0-1', no]);
     const cli = spawnSync(process.execPath, ['dist/cli/main.js', 'topology'], { cwd: folder, encoding: 'utf8' });

@@ -51,6 +51,11 @@ export class Cpuset implements Disposable {
     return `${this.folder}/cpuset.cpus`;
   }
 
+  /** Takes the number of a thread; version 1 only. */
+  get tasksFile(): string {
+    return `${this.folder}/tasks`;
+  }
+
   /** A command that starts another one in the cpuset. */
   get under(): string[] {
     return ['sh', '-c', `echo $$ > ${this.folder}/cgroup.procs; exec "$@"`, 'sh'];
@@ -60,3 +65,7 @@ export class Cpuset implements Disposable {
     rmdirSync(this.folder);
   }
 }
+
+/** Why threads of one process can't be in cpusets of their own here; undefined where they can. */
+export const noThreadCpuset: string | undefined =
+  noCpuset ?? (root === v1 ? undefined : 'needs a version 1 hierarchy, where a thread can be moved alone');

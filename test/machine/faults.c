@@ -24,13 +24,13 @@ enum { kLongest = 8192 };
 static const unsigned long kOwn = 0x5eed0fa11a5c0deUL;
 
 // As the kernel answers: a negative error number for a failure.
-static long real_call(long number, long thread, size_t bytes, const void *bits) {
+static long real_call(long number, long thread, size_t bytes, const void* bits) {
   const long result = syscall(number, thread, bytes, bits, 0L, 0L, kOwn);
   return result < 0 ? -errno : result;
 }
 
-static int lies(const char *how) {
-  static const char *fault;
+static int lies(const char* how) {
+  static const char* fault;
   if (fault == NULL) {
     fault = getenv("GROUPAFFINITY_FAULT");
     if (fault == NULL) fault = "";
@@ -47,17 +47,17 @@ struct mask {
 static __thread struct mask asked, before;
 static __thread int has_set;
 
-static int has(const unsigned char *bits, size_t cpu) { return (bits[cpu / 8] >> (cpu % 8)) & 1; }
+static int has(const unsigned char* bits, size_t cpu) { return (bits[cpu / 8] >> (cpu % 8)) & 1; }
 
-static long get(long thread, size_t bytes, unsigned char *bits) {
+static long get(long thread, size_t bytes, unsigned char* bits) {
   return real_call(SYS_sched_getaffinity, thread, bytes, bits);
 }
 
-static long set(long thread, size_t bytes, const unsigned char *bits) {
+static long set(long thread, size_t bytes, const unsigned char* bits) {
   return real_call(SYS_sched_setaffinity, thread, bytes, bits);
 }
 
-static long lying_set(long thread, size_t bytes, const unsigned char *bits) {
+static long lying_set(long thread, size_t bytes, const unsigned char* bits) {
   struct mask wrong = {.bytes = bytes};
   if (bytes > kLongest) return set(thread, bytes, bits);
   memcpy(wrong.bits, bits, bytes);
@@ -101,7 +101,7 @@ static long lying_set(long thread, size_t bytes, const unsigned char *bits) {
   return set(thread, bytes, bits);
 }
 
-static long lying_get(long thread, size_t bytes, unsigned char *bits) {
+static long lying_get(long thread, size_t bytes, unsigned char* bits) {
   const long result = get(thread, bytes, bits);
   if (result <= 0 || (size_t)result > kLongest) return result;
   if (lies("shows-all")) {
@@ -115,23 +115,23 @@ static long lying_get(long thread, size_t bytes, unsigned char *bits) {
 }
 
 // The kernel stops both calls here, however they are made (seccomp(2), SECCOMP_RET_TRAP).
-static void answer(int signal, siginfo_t *info, void *context) {
+static void answer(int signal, siginfo_t* info, void* context) {
   (void)signal;
-  ucontext_t *const thread = context;
+  ucontext_t* const thread = context;
   const int saved = errno;
 #if defined(__x86_64__)
-  greg_t *const r = thread->uc_mcontext.gregs;
+  greg_t* const r = thread->uc_mcontext.gregs;
   const long who = r[REG_RDI], bytes = r[REG_RSI], bits = r[REG_RDX];
-  greg_t *const result = &r[REG_RAX];
+  greg_t* const result = &r[REG_RAX];
 #else
-  unsigned long long *const r = thread->uc_mcontext.regs;
+  unsigned long long* const r = thread->uc_mcontext.regs;
   const long who = (long)r[0], bytes = (long)r[1], bits = (long)r[2];
-  unsigned long long *const result = &r[0];
+  unsigned long long* const result = &r[0];
 #endif
   if (info->si_syscall == SYS_sched_setaffinity)
-    *result = lying_set(who, (size_t)bytes, (const unsigned char *)bits);
+    *result = lying_set(who, (size_t)bytes, (const unsigned char*)bits);
   else
-    *result = lying_get(who, (size_t)bytes, (unsigned char *)bits);
+    *result = lying_get(who, (size_t)bytes, (unsigned char*)bits);
   errno = saved;
 }
 
@@ -163,17 +163,17 @@ __attribute__((constructor)) static void begin(void) {
   };
   const struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
   const struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO | SA_NODEFER};
-  static int (*real)(int, const struct sigaction *, struct sigaction *);
-  real = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
+  static int (*real)(int, const struct sigaction*, struct sigaction*);
+  real = (int (*)(int, const struct sigaction*, struct sigaction*))dlsym(RTLD_NEXT, "sigaction");
   if (real(SIGSYS, &action, NULL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
     abort();
 }
 
 // Node gives every signal its default back when it starts.
-int sigaction(int signal, const struct sigaction *action, struct sigaction *old) {
-  static int (*real)(int, const struct sigaction *, struct sigaction *);
-  if (real == NULL) real = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
+int sigaction(int signal, const struct sigaction* action, struct sigaction* old) {
+  static int (*real)(int, const struct sigaction*, struct sigaction*);
+  if (real == NULL) real = (int (*)(int, const struct sigaction*, struct sigaction*))dlsym(RTLD_NEXT, "sigaction");
   return real(signal, signal == SIGSYS ? NULL : action, old);
 }
 

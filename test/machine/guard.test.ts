@@ -316,7 +316,7 @@ describe.skipIf(missing !== undefined)(unless('a guard', missing), () => {
       const library = join(folder, 'sandbox.so');
       const { status, stderr } = spawnSync(
         compiler ?? '',
-        ['-shared', '-fPIC', '-O1', join(import.meta.dirname, 'sandbox.c'), '-o', library],
+        ['-shared', '-fPIC', '-O1', join(import.meta.dirname, 'sandbox_preload.c'), '-o', library],
         { encoding: 'utf8' },
       );
       expect(status, stderr).toBe(0);

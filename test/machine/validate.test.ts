@@ -94,7 +94,8 @@ describe('groupaffinity validate', () => {
 
   it('the document has the shape that is promised', () => {
     expect(Object.keys(document)).toEqual(['machine', 'claims', 'passed', 'failed', 'skipped']);
-    expect(Object.keys(document.machine)).toEqual(['platform', 'release', 'arch', 'node', 'version', 'cpus', 'allowed', 'groups']);
+    const facts = ['platform', 'release', 'arch', 'node', 'version', 'cpuModel', 'cpus', 'allowed', 'groups', 'topology'];
+    expect(Object.keys(document.machine)).toEqual(facts);
     for (const { verdict, ...claim } of document.claims)
       expect(Object.keys(claim)).toEqual(['id', 'sentence', 'source', 'expected', 'observed', ...(verdict === 'skip' ? ['reason'] : [])]);
     const count = (wanted: string): number => document.claims.filter(({ verdict }) => verdict === wanted).length;

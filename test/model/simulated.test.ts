@@ -53,6 +53,7 @@ async function load(thread: SimulatedThread): Promise<Doors & { inherit: (user: 
       wantedGroup: 2,
       previousGroup: 6,
       osError: 8,
+      systemInForce: 10,
       wanted: region(0),
       previous: region(1),
       inForce: region(2),

@@ -629,6 +629,180 @@ describe.skipIf(missing !== undefined)(unless('the Windows backend on a pretende
       expect(seen).toEqual([['0xf000000', 0, 9], gone, gone, null, null, '0x0']);
     });
 
+    it('threads() lists the threads of this process: who they are, where they may run, what they are called', async () => {
+      const seen = await windows.on<Record<string, unknown>>(
+        process4(version, { user: 0xfn }),
+        `${teller}
+         import { setThreadAffinity, threads } from 'groupaffinity';
+         const [{ worker, thread }] = await seated(spread({ by: 'group', within: 'group:2' }));
+         await seated(spread({ by: 'group', within: 'group:2' }));
+         const pool = setThreadAffinity('libuv', { group: 1, mask: 0x6n });
+         const all = threads();
+         const alive = win32.threads().filter(({ ended }) => !ended).map(({ id }) => id).sort((a, b) => a - b);
+         export default {
+           same: JSON.stringify(all.map(({ tid }) => tid)) === JSON.stringify(alive),
+           roles: all.map(({ role, certainty, threadId }) => [role, certainty, threadId]).sort().join(' '),
+           main: all.filter(({ role }) => role === 'main').map(({ tid, allowed, priority }) => [tid === process.pid, allowed, priority]),
+           workers: all.filter(({ role }) => role === 'worker').map(({ allowed }) => allowed),
+           pool: pool.map(({ tid, before, after, dropped }) => [place(tid), String(after), String(dropped), before.size > 0]),
+           unknown: all.every(({ lastCpu, voluntarySwitches, involuntarySwitches, migrations }) => [lastCpu, voluntarySwitches, involuntarySwitches, migrations].every((value) => value === null)),
+           names: [...new Set(all.map(({ role, name }) => role + ':' + name))],
+           handles: win32.get('handles'),
+         };`,
+      );
+      expect(seen).toMatchObject({
+        same: true,
+        roles: 'libuv,known, libuv,known, libuv,known, libuv,known, main,known,0 worker,known,1 worker,known,2',
+        main: [[true, '0-3', 0]],
+        workers: ['24-27', '24-27'],
+        pool: Array.from({ length: 4 }, () => ['1:0x6', '9-10', '', true]),
+        unknown: true,
+        handles: '0x0',
+      });
+    });
+
+    it('threads of this process are placed in any group, whole or not at all, and get back what they had', async () => {
+      const seen = await windows.on<Record<string, unknown>>(
+        process4(version, { user: 0xfn }),
+        `${teller}
+         import { placeProcess, setThreadAffinity } from 'groupaffinity';
+         const workers = (await seated(spread({ by: 'group', within: 'group:0-2' }))).sort((a, b) => a.group - b.group);
+         const places = () => workers.map(({ thread }) => place(thread)).join(' ');
+         const [first] = workers;
+         const seats = places();
+         const one = setThreadAffinity(first.thread, { group: 1, mask: 0xff06n });
+         const alone = places();
+         const done = { seats, dropped: one.map(({ before, after, dropped }) => [before, after, dropped].join(' / ')), alone };
+         done.spans = attempt(() => setThreadAffinity('workers', [0, 24]));
+         done.inactive = attempt(() => setThreadAffinity('workers', { group: 1, mask: 0xff00n }));
+         // Whichever call is refused first, and however often: none is placed, and all are where they were.
+         const refusals = { SetThreadGroupAffinity: 0, GetThreadGroupAffinity: 0, OpenThread: 0, GetThreadId: 0, GetProcessIdOfThread: 0, CreateToolhelp32Snapshot: 0 };
+         const wrong = [];
+         for (const call of Object.keys(refusals))
+           for (let after = 0; ; after += 1) {
+             win32.fail(call, 5, { after, times: 1 });
+             const said = attempt(() => void setThreadAffinity('workers', { group: 2, mask: 1n }));
+             const isUsed = win32.get('failingTimes') === 0n;
+             win32.heal();
+             if (!isUsed) {
+               if (said !== 'done' || places() !== '2:0x1 2:0x1 2:0x1') wrong.push(call + ' ' + after + ': ' + said + ' ' + places());
+               workers.forEach(({ thread }, at) => setThreadAffinity(thread, [{ group: 1, mask: 6n }, 'group:1', 'group:2'][at]));
+               break;
+             }
+             refusals[call] += 1;
+             if (said !== 'ERR_AFFINITY_REFUSED 5' || places() !== alone) wrong.push(call + ' ' + after + ': ' + said + ' ' + places());
+           }
+         done.refusals = Object.values(refusals).every((times) => times >= 2);
+         done.wrong = wrong;
+         win32.set('denied', 0x20n);
+         done.denied = attempt(() => setThreadAffinity('workers', { group: 2, mask: 1n })) + ' ' + places();
+         win32.set('denied', 0n);
+         done.process = placeProcess({ main: { group: 0, mask: 1n }, workers: { by: 'group', within: 'group:0-2' }, libuv: { group: 2, mask: 8n } }).length;
+         done.after = [place(), places().split(' ').sort().join(' ')];
+         const { worker, thread } = workers.pop();
+         await worker.terminate();
+         while (!win32.thread(thread).ended) await new Promise((ready) => setTimeout(ready, 1));
+         done.ended = attempt(() => setThreadAffinity(thread, '0'));
+         win32.set('held', 1n);
+         done.held = attempt(() => setThreadAffinity(thread, '0'));
+         done.foreign = [attempt(() => setThreadAffinity(8, '0')), attempt(() => setThreadAffinity(2 ** 33, '0'))].join();
+         done.handles = win32.get('handles');
+         export default done;`,
+      );
+      const alone = '1:0x6 1:0xff 2:0xf';
+      const none = 'ERR_AFFINITY_NO_THREAD';
+      expect(seen).toMatchObject({
+        seats: '0:0xff 1:0xff 2:0xf',
+        dropped: ['0-7 / 9-10 / 16-23'],
+        alone,
+        spans: 'ERR_AFFINITY_SPANS_GROUPS',
+        inactive: 'ERR_AFFINITY_OFFLINE',
+        refusals: true,
+        wrong: [],
+        denied: `ERR_AFFINITY_REFUSED 5 ${alone}`,
+        process: 8,
+        after: ['0:0x1', '0:0xff 1:0xff 2:0xf'],
+        ended: none,
+        held: none,
+        foreign: `${none},${none}`,
+        handles: '0x0',
+      });
+    });
+
+    it('a list of threads that Windows does not give, and one that it breaks off, is an error and no shorter list', async () => {
+      const seen = await windows.on<Record<string, string>>(
+        process4(version, { user: 0xfn }),
+        `import { threads } from 'groupaffinity';
+         const answers = { none: String(threads().length > 0) };
+         for (const [call, after] of [['CreateToolhelp32Snapshot', 0], ['Thread32First', 0], ['Thread32Next', 1], ['GetThreadGroupAffinity', 0], ['OpenThread', 0], ['GetThreadId', 0]]) {
+           win32.fail(call, 8, { after });
+           answers[call] = attempt(() => threads().length);
+           win32.heal();
+         }
+         for (const call of ['GetThreadTimes', 'GetThreadDescription', 'GetThreadPriority']) {
+           win32.fail(call, 8);
+           answers[call] = String(threads().length > 0);
+           win32.heal();
+         }
+         export default { ...answers, handles: String(win32.get('handles')) };`,
+      );
+      const refused = 'ERR_AFFINITY_REFUSED 8';
+      expect(seen).toEqual({
+        none: 'true',
+        CreateToolhelp32Snapshot: refused,
+        Thread32First: refused,
+        Thread32Next: refused,
+        GetThreadGroupAffinity: refused,
+        OpenThread: refused,
+        GetThreadId: refused,
+        GetThreadTimes: 'true',
+        GetThreadDescription: 'true',
+        GetThreadPriority: 'true',
+        handles: '0',
+      });
+    });
+
+    it('a priority becomes the highest step of Windows that is no higher, and is read back', async () => {
+      const seen = await windows.on<Record<string, unknown>>(
+        process4(version, { user: 0xfn }),
+        `import { getThreadPriority, setThreadPriority } from 'groupaffinity';
+         const steps = [19, 12, 10, 7, 5, 1, 0, -1, -5, -9, -10, -19, -20].map((nice) => {
+           const [{ after }] = setThreadPriority('main', nice);
+           return [nice, after, win32.thread().priority, getThreadPriority()].join(' ');
+         });
+         const realtime = attempt(() => setThreadPriority('main', 'realtime'));
+         const unchanged = win32.thread().priority;
+         win32.set('priorityClass', 0x100n);
+         const inClass = [attempt(() => setThreadPriority('main', 'low')), getThreadPriority(), setThreadPriority('main', 'realtime')[0].after];
+         win32.set('priorityClass', 0x20n);
+         win32.fail('SetThreadPriority', 5);
+         const refused = attempt(() => setThreadPriority('main', 'normal'));
+         export default { steps, realtime, unchanged, inClass, refused, handles: win32.get('handles') };`,
+      );
+      expect(seen).toEqual({
+        steps: [
+          '19 19 -15 19',
+          '12 19 -15 19',
+          '10 10 -2 10',
+          '7 10 -2 10',
+          '5 5 -1 5',
+          '1 5 -1 5',
+          '0 0 0 0',
+          '-1 0 0 0',
+          '-5 -5 1 -5',
+          '-9 -5 1 -5',
+          '-10 -10 2 -10',
+          '-19 -10 2 -10',
+          '-20 -20 15 -20',
+        ],
+        realtime: 'ERR_AFFINITY_REFUSED 5',
+        unchanged: 15,
+        inClass: ['ERR_AFFINITY_REFUSED 5', 'realtime', 'realtime'],
+        refused: 'ERR_AFFINITY_REFUSED 5',
+        handles: '0x0',
+      });
+    });
+
     it('a node that spans groups is told whole from Windows 11 on, and is several before', async () => {
       const nodes = [
         groups.map(({ maximum }, group) => (group < 2 ? maximum : 0n)),

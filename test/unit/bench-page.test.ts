@@ -4,12 +4,13 @@ import { html } from '../../lib/bench/html.ts';
 import { ramp, rampAt } from '../../lib/bench/page/browser/ramp.ts';
 import { curveOf } from '../../lib/bench/page/curves.ts';
 import { lineOf, relation, shared, valueAt } from '../../lib/bench/page/data.ts';
-import { additiveTicks, multiplicativeTicks, percent, percentile, roundTime, three, time, times } from '../../lib/bench/page/figures.ts';
+import { additiveTicks, counted, multiplicativeTicks, percentile, roundTime } from '../../lib/bench/page/figures.ts';
 import { arrange } from '../../lib/bench/page/layout.ts';
 import { markup } from '../../lib/bench/page/markup.ts';
 import { pairsData } from '../../lib/bench/page/pairs.ts';
 import type { BenchDocument, PairsResult, TimesResult } from '../../lib/bench/result.ts';
 import { composeBench, withTexts } from '../fixtures/bench-document.ts';
+import { skipped } from '../fixtures/bench-results.ts';
 
 const hostile = `"><img src=x onerror="pwned=1"></td></script><script>pwned=1</script><!--'&amp;\u0000\ud800\u2028`;
 
@@ -89,45 +90,84 @@ describe("a benchmark's page", () => {
     expect(page.length).toBeLessThan(130_000 + ((n * (n - 1)) / 2) * 70);
   });
 
-  it('shows each scenario by id and sentence, skips with their reason', () => {
-    const page = html(small);
+  it('shows each scenario by id and sentence, and those without figures with their reason', () => {
+    const page = shown(html(small));
     for (const scenario of small.scenarios) {
       expect(page).toContain(markup`${scenario.sentence}`.text);
       if (scenario.kind === 'times' || scenario.kind === 'skip') expect(page).toContain(`<span class="id">${scenario.id}</span>`);
       if (scenario.kind === 'skip') expect(page).toContain(`<td>${scenario.reason}</td>`);
     }
-    for (const sentence of small.summary) expect(page).toContain(sentence);
+    const [answer, ...others] = small.summary;
+    expect(answer).toMatch(/^Does pinning pay here\? Yes/);
+    expect(page.split('Does pinning pay here?')).toHaveLength(2);
+    for (const sentence of others) expect(page).toContain(markup`<li>${sentence}</li>`.text);
     expect(page).toContain('Intel(R) Xeon(R) Processor @ 2.80GHz');
-    expect(page).toContain('2026-11-25 03:40 UTC · quick · 14 s');
-    expect(html({ ...small, quick: false })).toContain(' · full · ');
+    expect(page).toContain('2026-01-02 03:04 UTC · full · 15 passes · 150 s');
     expect(page).not.toContain('stopped before its end');
+    const broken = { ...small, quick: true, scenarios: [{ ...skipped('pin.scope', 'status 7'), kind: 'fail' as const }] };
+    expect(shown(html(broken))).toMatch(/ · quick · [^]*<b class="broke">broke<\/b>: status 7/);
   });
 
   it('a run that was stopped says so', () => {
-    expect(html({ ...small, complete: false, scenarios: small.scenarios.slice(0, 3) })).toContain(
-      'This run was stopped before its end: the page shows the 3 scenarios there were.',
+    const scenarios = [...small.scenarios.slice(0, 3), skipped('pin.scope', 'interrupted'), skipped('jitter.free', 'interrupted')];
+    expect(shown(html({ ...small, complete: false, scenarios }))).toContain(
+      'This run was stopped before its end: 2 of 5 scenarios were not reached.',
     );
   });
 
-  it('a rate is told better or worse only where the intervals lie apart', () => {
-    const page = html(small);
-    expect(page).toContain('+10.9 % against the scheduler');
-    expect(page).toContain('−55.5 % against the scheduler');
-    expect(page.split('no difference shown')).toHaveLength(2);
+  it('a rate and lost time are told better or worse only where the summary would', () => {
+    const page = shown(html(small));
+    expect(page).toMatch(/1\.1\d times free \(1\.\d\d to 1\.\d\d\)/);
+    expect(page).toMatch(/0\.18 times free \(/);
+    expect(page.split('no difference to see to free')).toHaveLength(2);
+    const few = small.scenarios.map((scenario) =>
+      'passes' in scenario && scenario.kind === 'rate' ? { ...scenario, passes: scenario.passes.slice(0, 3) } : scenario,
+    );
+    expect(shown(html({ ...small, scenarios: few })).split('too few passes to tell it from free')).toHaveLength(5);
   });
 
-  const none = { ...small, scenarios: [], summary: [], complete: false };
+  it('a run that is compared shows each verdict, with its reason', () => {
+    const slower = { value: 0.5, low: 0.4, high: 0.6 };
+    const comparison = {
+      before: '2026-01-01T00:00:00.000Z',
+      machines: [],
+      changes: ['Node 20.20.2, 22.1.0 before'],
+      differences: [
+        {
+          id: 'set.stays',
+          verdict: 'slower',
+          unit: 'ns',
+          before: { value: 100, low: 90, high: 110 },
+          after: { value: 200, low: 190, high: 210 },
+          speed: slower,
+          floorSpeed: slower,
+          ratioSpeed: { value: 1, low: 0.9, high: 1.1 },
+        },
+        { id: 'pin.scope', verdict: "can't be compared", reason: 'it was not measured before' },
+      ],
+    } as const;
+    const page = shown(html({ ...small, comparison }));
+    expect(page).toContain('Against the run of 2026-01-01 00:00 UTC');
+    expect(page).toContain('<li>Node 20.20.2, 22.1.0 before</li>');
+    expect(page).toContain('<span class="verdict-slower">slower</span>');
+    expect(page).toContain('100 ns<span class="interval">90.0 to 110 ns</span>');
+    expect(page).toContain('<b>0.50</b><span class="interval">0.40 to 0.60</span>');
+    expect(page).toContain('it was not measured before');
+    expect(shown(html(small))).not.toContain('Against the run');
+  });
+
+  const none = { ...small, scenarios: [], summary: [] };
   const pairs = small.scenarios.find((scenario): scenario is PairsResult => scenario.kind === 'pairs') as PairsResult;
   const timed = small.scenarios.find((scenario): scenario is TimesResult => scenario.kind === 'times') as TimesResult;
   it.each<[string, BenchDocument, string]>([
     ['no scenario', none, 'No scenario was run.'],
-    ['skips only', { ...none, scenarios: small.scenarios.filter(({ kind }) => kind === 'skip') }, 'No scenario was run.'],
+    ['skips only', { ...none, scenarios: small.scenarios.filter(({ kind }) => kind === 'skip') }, 'needs a second package'],
     ['no pairs', { ...none, scenarios: [{ ...pairs, pairs: [] }] }, 'No pair of CPUs was measured.'],
     ['pairs of no CPUs', { ...none, scenarios: [{ ...pairs, pairs: [], cpus: [] }] }, 'No pair of CPUs was measured.'],
     [
       'times without a sample',
       { ...none, scenarios: [{ ...timed, n: 0, strays: 12, curve: [], min: Number.NaN, p50: Number.NaN }] },
-      'no sample was kept: 12 samples thrown away',
+      'nothing was kept: 12 thrown away',
     ],
     [
       'rates without a repetition',
@@ -135,7 +175,7 @@ describe("a benchmark's page", () => {
         ...none,
         scenarios: small.scenarios.filter(({ kind }) => kind === 'rate').map((rate) => ({ ...rate, n: 0, samples: [] }) as never),
       },
-      'no sample was kept',
+      'nothing was kept: 0 thrown away',
     ],
     [
       'rates of nought',
@@ -143,7 +183,7 @@ describe("a benchmark's page", () => {
         ...none,
         scenarios: small.scenarios
           .filter(({ kind }) => kind === 'rate')
-          .map((rate) => ({ ...rate, samples: [], rate: { value: 0, low: 0, high: 0 }, workers: [] }) as never),
+          .map((rate) => ({ ...rate, passes: [], rate: { value: 0, low: 0, high: 0 }, workers: [] }) as never),
       },
       'Throughput',
     ],
@@ -155,7 +195,7 @@ describe("a benchmark's page", () => {
     ],
   ])('of a run with %s is whole', (_, document, text) => {
     const page = html(document);
-    expect(page).toContain(text);
+    expect(shown(page)).toContain(text);
     expect(shown(page)).not.toMatch(/NaN|undefined|Infinity|\[object/);
     expect(dataOf(page)).toHaveProperty('heatmaps');
   });
@@ -278,42 +318,17 @@ describe('curves', () => {
 });
 
 describe('figures', () => {
-  it.each([
-    [0, '0 ns'],
-    [0.5, '0.5 ns'],
-    [9.99, '9.99 ns'],
-    [9.996, '10.0 ns'],
-    [99.96, '100 ns'],
-    [312.4, '312 ns'],
-    [999.4, '999 ns'],
-    [999.6, '1.00 µs'],
-    [1250, '1.25 µs'],
-    [3.2e6, '3.20 ms'],
-    [4e9, '4.00 s'],
-    [5e12, '5,000 s'],
-    [Number.NaN, '–'],
-  ])('%f ns is %s', (ns, text) => {
-    expect(time(ns).replace('\u00a0', ' ')).toBe(text);
-  });
-
-  it('ranges name their unit once where it is one', () => {
-    expect([times(308, 316), times(950, 1050), times(5, 5)].map((text) => text.replaceAll('\u00a0', ' '))).toEqual([
-      '308 to 316 ns',
-      '950 ns to 1.05 µs',
-      '5.00 ns',
-    ]);
-  });
-
-  it('parts are per cent', () => {
-    expect([0, 0.0012, 0.034, 0.5, 12.5].map((part) => percent(part).replace('\u00a0', ' '))).toEqual([
-      '0 %',
-      '0.12 %',
-      '3.4 %',
-      '50 %',
-      '1,250 %',
-    ]);
+  it('percentiles have as many digits as they have nines', () => {
     expect([0.5, 0.9, 0.99, 0.999, 0.9999, 0.995].map(percentile)).toEqual(['p50', 'p90', 'p99', 'p99.9', 'p99.99', 'p99.5']);
-    expect(three(-12.34)).toBe('-12.3');
+  });
+
+  it('one is told from many, and round times have no more digits than they need', () => {
+    expect([counted(1, 'pass', 'passes'), counted(1200, 'pass', 'passes'), counted(0, 'pair')]).toEqual([
+      '1 pass',
+      '1,200 passes',
+      '0 pairs',
+    ]);
+    expect([0.5, 50, 1000, 1500, 2e6, 5e9].map(roundTime)).toEqual(['0.5 ns', '50 ns', '1 µs', '1.5 µs', '2 ms', '5 s']);
   });
 
   it.each([

@@ -1,5 +1,5 @@
+import { percent, range, ratio, time } from '../quantities.ts';
 import type { Noise, TimesResult } from '../result.ts';
-import { count, percent, three, time, times } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 
 /** What a scenario's place on a logarithmic axis that all of them share is, in per cent. */
@@ -19,30 +19,30 @@ function strip({ min, p50, p99, p999 }: TimesResult, at: Place): Markup {
 }
 
 /** What else went on, in few words. */
-function noise({ voluntarySwitches, involuntarySwitches, steal, floorSpread }: Noise): string[] {
+function noise({ voluntarySwitches, involuntarySwitches, steal, others, floorSpread }: Noise): string[] {
   return [
-    `${count(voluntarySwitches)} + ${count(involuntarySwitches)} switches`,
+    `${voluntarySwitches.toLocaleString('en')} + ${involuntarySwitches.toLocaleString('en')} switches`,
+    others !== null && `others ${percent(others)}`,
     steal !== null && `steal ${percent(steal)}`,
-    floorSpread !== null && `floor ±${percent(floorSpread / 2)}`,
+    floorSpread !== null && `floor spread ${percent(floorSpread)}`,
   ].filter((part) => part !== false);
 }
 
-function ratio({ floorRatio, floorRatioInterval }: TimesResult): Markup {
+function againstFloor({ floor, floorRatio, floorRatioInterval: [low, high] = [0, 0] }: TimesResult): Markup {
   if (floorRatio === undefined) return markup`–`;
-  const interval = floorRatioInterval;
-  return markup`<b>${three(floorRatio)}</b>${interval !== undefined && markup`<span class="interval">${three(interval[0])} to ${three(interval[1])}</span>`}`;
+  return markup`<b>${ratio(floorRatio)}</b><span class="interval">${range({ low, high }, ratio)}</span>${floor !== undefined && markup`<span class="interval">of ${time(floor.value)}</span>`}`;
 }
 
-const heads = ['n', 'min', 'p50', 'p90', 'p99', 'p99.9', 'max'] as const;
+const heads = ['n', 'min', 'median', 'p90', 'p99', 'p99.9', 'max'] as const;
 
 export function costsSection(results: readonly TimesResult[]): Markup {
   const at = axis(results);
   return markup`<div class="wide"><table class="costs">
-<thead><tr><th scope="col">Scenario</th><th scope="col" class="drawn">min to p99.9</th>${heads.map((head) => markup`<th scope="col" class="figure">${head}</th>`)}<th scope="col" class="figure">× floor</th><th scope="col" class="figure">Strays</th><th scope="col">Noise</th></tr></thead>
+<thead><tr><th scope="col">Scenario</th><th scope="col" class="drawn">min to p99.9</th>${heads.map((head) => markup`<th scope="col" class="figure">${head}</th>`)}<th scope="col" class="figure">of bare calls</th><th scope="col" class="figure">Strays</th><th scope="col">Noise</th></tr></thead>
 <tbody>${results.map(
     (result) =>
-      markup`<tr><th scope="row"><span class="id">${result.id}</span><span class="sentence">${result.sentence}</span></th><td class="drawn">${strip(result, at)}</td><td class="figure">${count(result.n)}</td><td class="figure">${time(result.min)}</td><td class="figure"><b>${time(result.p50)}</b><span class="interval">${times(result.median.low, result.median.high)}</span></td>${[result.p90, result.p99, result.p999, result.max].map((value) => markup`<td class="figure">${time(value)}</td>`)}<td class="figure">${ratio(result)}</td><td class="figure">${count(result.strays)}</td><td class="noise">${noise(result.noise).map((part) => markup`<span>${part}</span>`)}</td></tr>`,
+      markup`<tr><th scope="row"><span class="id">${result.id}</span><span class="sentence">${result.sentence}</span><span class="sentence">${result.where}</span></th><td class="drawn">${strip(result, at)}</td><td class="figure">${result.n.toLocaleString('en')}</td><td class="figure">${time(result.min)}</td><td class="figure"><b>${time(result.median.value)}</b><span class="interval">${range(result.median, time)}</span></td>${[result.p90, result.p99, result.p999, result.max].map((value) => markup`<td class="figure">${time(value)}</td>`)}<td class="figure">${againstFloor(result)}</td><td class="figure">${result.strays.toLocaleString('en')}</td><td class="noise">${noise(result.noise).map((part) => markup`<span>${part}</span>`)}</td></tr>`,
   )}</tbody>
 </table></div>
-<p class="note">Times are of one call or event each, on one logarithmic axis. × floor: the median against the bare system calls in the same run. Intervals are 95 %. Strays: samples thrown away because a thread was not where it claimed to be. Switches: voluntary + involuntary.</p>`;
+<p class="note">Times are of one call or event each, on one logarithmic axis. Median: of the passes' medians, with its 95 % interval; the curves and the other figures are of all samples together. Of bare calls: it against the bare system calls that do the same, in the same run. Strays: samples thrown away because a thread was not where it claimed to be. Switches: voluntary + involuntary. Others: CPU time of other programs; steal: of other machines; both of all CPUs.</p>`;
 }

@@ -1,6 +1,7 @@
+import { time } from '../quantities.ts';
 import type { TimesResult } from '../result.ts';
 import { lineOf, type Curve } from './data.ts';
-import { nines, time } from './figures.ts';
+import { nines } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 
 /** What a logarithmic axis can show of a percentile curve. The greatest of n samples stands at 1 - 1/n. */

@@ -1,16 +1,4 @@
-/** How figures are written, on the page and by its script. */
-
-const none = '–';
-
-/** Three figures: 0.0312, 3.12, 31.2, 312, 3,120. */
-export function three(value: number): string {
-  if (!Number.isFinite(value)) return none;
-  const size = Math.abs(value);
-  if (size >= 99.95) return Math.round(value).toLocaleString('en');
-  if (size >= 9.995) return value.toFixed(1);
-  if (size >= 0.9995 || size === 0) return value.toFixed(size === 0 ? 0 : 2);
-  return String(Number(value.toPrecision(3)));
-}
+/** What the page and its script say beyond lib/bench/quantities.ts, and where its axes have ticks. */
 
 const units = [
   { size: 1, name: 'ns' },
@@ -19,36 +7,9 @@ const units = [
   { size: 1e9, name: 's' },
 ] as const;
 
-/** A time with its unit: 312 ns, 1.25 µs. */
-export function time(ns: number): string {
-  if (!Number.isFinite(ns)) return none;
-  const { size, name } = units.findLast(({ size }) => Math.abs(ns) >= size * 0.9995) ?? units[0];
-  return `${three(ns / size)}\u00a0${name}`;
-}
-
-/** 3 to 5 ns: one unit where both have the same. */
-export function times(low: number, high: number): string {
-  const [one, other] = [time(low), time(high)];
-  if (one === other) return one;
-  const unit = other.slice(other.indexOf('\u00a0'));
-  return `${one.endsWith(unit) ? one.slice(0, -unit.length) : one} to ${other}`;
-}
-
-export function count(value: number): string {
-  return Number.isFinite(value) ? value.toLocaleString('en') : none;
-}
-
 /** 1,234 samples; 1 sample. */
 export function counted(value: number, one: string, many = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : many}`;
-}
-
-/** A part of 1 in per cent: 0.12 %, 3.4 %, 56 %. */
-export function percent(part: number): string {
-  if (!Number.isFinite(part)) return none;
-  const value = part * 100;
-  const size = Math.abs(value);
-  return `${size >= 9.95 || size === 0 ? Math.round(value).toLocaleString('en') : value.toFixed(size >= 0.995 ? 1 : 2)}\u00a0%`;
+  return `${value.toLocaleString('en')} ${value === 1 ? one : many}`;
 }
 
 /** A percentile's name: p50, p99.9. */
@@ -63,7 +24,7 @@ export const nines = (part: number): number => -Math.log10(1 - part);
 /** A round time, as an axis names it: 50 ns, 1 µs. */
 export function roundTime(ns: number): string {
   const { size, name } = units.findLast(({ size }) => ns >= size * 0.9995) ?? units[0];
-  return `${Number((ns / size).toPrecision(3))}\u00a0${name}`;
+  return `${Number((ns / size).toPrecision(3))} ${name}`;
 }
 
 /** Round values between two positive ones for an axis that multiplies: about `many`, in steps of 1, 2 and 5 or of tens. */

@@ -1,6 +1,16 @@
 import { cpusOf, parseCpuList } from '../../machine/cpu-list.ts';
+import type { Topology } from '../../machine/topology.ts';
 import type { MachineLayout } from '../result.ts';
 import type { Level } from './data.ts';
+
+export function layoutOf({ packages, numaNodes, caches, cores }: Topology): MachineLayout {
+  return {
+    packages: packages.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
+    numaNodes: numaNodes.map(({ id, cpus }) => ({ id, cpus: String(cpus) })),
+    caches: caches.map(({ level, type, cpus }) => ({ level, type, cpus: String(cpus) })),
+    cores: cores.map(({ cpus }) => ({ cpus: String(cpus) })),
+  };
+}
 
 interface Ordered {
   /** So that CPUs that share something lie together. */

@@ -1,6 +1,7 @@
-import type { CorePair, PairsResult, MachineLayout } from '../result.ts';
+import { range, time } from '../quantities.ts';
+import type { CorePair, MachineLayout, PairsResult } from '../result.ts';
 import { relation, shared, type PairColumns, type PairsData } from './data.ts';
-import { counted, time, times } from './figures.ts';
+import { counted } from './figures.ts';
 import { arrange } from './layout.ts';
 import { Markup, markup } from './markup.ts';
 
@@ -37,7 +38,9 @@ function relations({ levels, pairs: { one, other, p50 } }: PairsData): Markup {
   const kinds = new Map<number, number[]>();
   p50.forEach((value, at) => {
     const level = shared(levels, one[at] ?? 0, other[at] ?? 0);
-    kinds.set(level, [...(kinds.get(level) ?? []), value]);
+    const values = kinds.get(level) ?? [];
+    kinds.set(level, values);
+    values.push(value);
   });
   // Nearest first.
   const rows = [...kinds].sort(([one], [other]) => other - one);
@@ -45,7 +48,7 @@ function relations({ levels, pairs: { one, other, p50 } }: PairsData): Markup {
 <thead><tr><th scope="col">Pairs</th><th scope="col" class="figure">How many</th><th scope="col" class="figure">Median</th><th scope="col" class="figure">From, to</th></tr></thead>
 <tbody>${rows.map(([level, values]) => {
     const sorted = values.sort((one, other) => one - other);
-    return markup`<tr><th scope="row">${relation(levels, level) || 'all'}</th><td class="figure">${sorted.length.toLocaleString('en')}</td><td class="figure strong">${time(sorted[sorted.length >> 1] ?? Number.NaN)}</td><td class="figure">${times(sorted[0] ?? Number.NaN, sorted.at(-1) ?? Number.NaN)}</td></tr>`;
+    return markup`<tr><th scope="row">${relation(levels, level) || 'all'}</th><td class="figure">${sorted.length.toLocaleString('en')}</td><td class="figure strong">${time(sorted[sorted.length >> 1] ?? 0)}</td><td class="figure">${range({ low: sorted[0] ?? 0, high: sorted.at(-1) ?? 0 }, time)}</td></tr>`;
   })}</tbody>
 </table>`;
 }
@@ -57,7 +60,7 @@ export function pairsSection(result: PairsResult, data: PairsData, index: number
   const met = new Set(pairs.one.map((one, at) => `${Math.min(one, pairs.other[at] ?? 0)} ${Math.max(one, pairs.other[at] ?? 0)}`)).size;
   const missing = wanted - met;
   if (met === 0) return markup`<p class="lead">${result.sentence}</p><p class="empty">No pair of CPUs was measured.</p>`;
-  return markup`<p class="lead">${result.sentence}${missing > 0 && markup` <span class="mark">${counted(missing, 'pair')} of ${wanted.toLocaleString('en')} not measured</span>`}</p>
+  return markup`<p class="lead">${result.sentence}${missing > 0 && markup` <span class="mark">${counted(missing, 'pair')} of ${wanted.toLocaleString('en')} not measured</span>`}${result.omitted !== '' && markup` <span class="mark">Too many for all pairs: CPUs ${result.omitted} were left out.</span>`}</p>
 <div class="heat" data-heatmap="${index}">
 <div class="heat-figure"></div>
 <div class="heat-side">${relations(data)}</div>

@@ -19,6 +19,10 @@ const hash = (text: string): string => `'sha256-${createHash('sha256').update(te
 /** JSON that no text in it can end the element of: the parser of HTML sees no tag. */
 const inert = (data: unknown): Markup => new Markup(JSON.stringify(data).replace(/</g, '\\u003c'));
 
+export function section(id: string, title: string, body: Markup): Markup {
+  return markup`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${body}</section>`;
+}
+
 /** A page that is whole in itself: it asks for nothing, and runs nothing but the script it was made with. */
 export function page({ title, script, data, body }: Shell): string {
   const [code, style] = [built(script), built('style.css')];

@@ -7,7 +7,22 @@ const found = new Found();
 
 /** A door, and a few of the names behind it. */
 const doors = {
-  groupaffinity: ['affinity', 'allowedCpus', 'currentCpu', 'pin', 'support', 'topology', 'withAffinity', 'CpuSet', 'AffinityError'],
+  groupaffinity: [
+    'affinity',
+    'allowedCpus',
+    'currentCpu',
+    'pin',
+    'support',
+    'topology',
+    'withAffinity',
+    'CpuSet',
+    'AffinityError',
+    'threads',
+    'setThreadAffinity',
+    'placeProcess',
+    'setThreadPriority',
+    'getThreadPriority',
+  ],
   'groupaffinity/storport': ['StorPortSetSystemGroupAffinityThread', 'STOR_GROUP_AFFINITY', 'STOR_STATUS_SUCCESS'],
   'groupaffinity/wdm': ['KeSetSystemGroupAffinityThread', 'KeRaiseIrql', 'GROUP_AFFINITY'],
   'groupaffinity/workers': ['spread', 'workerOptions', 'seat', 'sitters'],
@@ -27,5 +42,13 @@ for (const [door, names] of Object.entries(doors)) {
   });
 }
 found.same('require of package.json', 'groupaffinity', (require('groupaffinity/package.json') as { name: string }).name);
+
+const { header, sharedObjects } = process.report.getReport() as { header: { glibcVersionRuntime?: string }; sharedObjects: string[] };
+const libc = process.platform !== 'linux' ? '' : header.glibcVersionRuntime === undefined ? '.musl' : '.glibc';
+found.same(
+  'the addon is the one prebuilt for this system',
+  [`prebuilds/${process.platform}-${process.arch}/groupaffinity${libc}.node`],
+  sharedObjects.filter((file) => file.endsWith('.node')).map((file) => file.replaceAll('\\', '/').replace(/^.*(?=prebuilds)/, '')),
+);
 
 console.log(JSON.stringify(found.checks));

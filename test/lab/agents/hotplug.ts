@@ -4,9 +4,11 @@
  * past every call under test.
  */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { affinity, CpuSet, currentCpu, pin, topology } from 'groupaffinity';
+import { Worker } from 'node:worker_threads';
+import { affinity, CpuSet, currentCpu, pin, setThreadAffinity, topology } from 'groupaffinity';
 import {
   STOR_GROUP_AFFINITY,
   storStatusName,
@@ -141,6 +143,51 @@ async function wherePlaced(): Promise<void> {
   });
 }
 
+async function otherThreads(): Promise<void> {
+  const worker = new Worker(fileURLToPath(new URL('./silent-worker.mjs', import.meta.url)));
+  const [tid] = (await once(worker, 'message')) as [number];
+  const bits = (): string => recorded(tid)?.bits ?? '';
+  const there = (): CpuSet => (recorded(tid)?.allowed ?? CpuSet.empty).intersect(online());
+  const asBorn = bits();
+
+  await found.check('another thread gets the online part of its set, and keeps that when the rest comes back', () => {
+    for (const { stays, goes } of pairs) {
+      whileOffline([goes], () => {
+        const [placed] = setThreadAffinity(tid, [stays, goes]);
+        agree('told', `${stays} without ${goes}`, `${placed?.after} without ${placed?.dropped}`);
+        agree('the kernel allows', stays, there());
+      });
+      agree('the kernel allows when it is back', stays, there());
+      setThreadAffinity(tid, start);
+    }
+    return `in ${pairs.length} of ${groups.length} groups`;
+  });
+
+  await found.check(
+    'another thread is not placed on offline CPUs only, nor with it the others that were meant; their sets are as they were',
+    () => {
+      for (const { stays, goes } of pairs) {
+        setThreadAffinity(tid, [stays, goes]);
+        const before = bits();
+        whileOffline([goes], () => {
+          agree(
+            'the placing',
+            'ERR_AFFINITY_OFFLINE',
+            errorCode(() => setThreadAffinity([process.pid, tid], [goes])),
+          );
+          agree('the kernel allows', stays, there());
+          agree('the calling thread', mine.minus(CpuSet.of([goes])), allowed());
+        });
+        agree('its bits', before, bits());
+      }
+      setThreadAffinity(tid, start);
+      agree('affinity()', mine, affinity());
+      return `in ${pairs.length} of ${groups.length} groups, born with ${asBorn}`;
+    },
+  );
+  await worker.terminate();
+}
+
 async function numbering(): Promise<void> {
   await found.check('groups and bits do not move when CPUs come and go', () => {
     const looks: string[] = [];
@@ -186,6 +233,9 @@ async function inCpuset(): Promise<void> {
 }
 
 await numbering();
-await (mine.equals(start) ? wherePlaced() : inCpuset());
+if (mine.equals(start)) {
+  await wherePlaced();
+  await otherThreads();
+} else await inCpuset();
 if (String(online()) !== String(start)) found.add('the machine as it was', 'fail', `${online()} online, not ${start}`);
 process.stdout.write(JSON.stringify(found.checks));

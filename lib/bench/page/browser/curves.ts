@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
+import { time } from '../../quantities.ts';
 import { lineOf, valueAt, type Curve } from '../data.ts';
-import { multiplicativeTicks, percentile, roundTime, time } from '../figures.ts';
+import { multiplicativeTicks, percentile, roundTime } from '../figures.ts';
 import { colour, onTheme } from './theme.ts';
 
 const marks = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999];
@@ -25,7 +26,7 @@ export function drawCurves(figure: HTMLElement, curves: readonly Curve[]): void 
   if (host === null) return;
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((one, other) => one - other);
   const ys = curves.map((curve) => xs.map((x) => valueAt(curve, x)));
-  const end = (xs.at(-1) ?? 1) * 1.01;
+  const end = Math.max(xs.at(-1) ?? 0, 1) * 1.01;
   const shown = curves.map(() => true);
 
   const tell = (at: number | null | undefined): void => {

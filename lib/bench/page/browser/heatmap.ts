@@ -1,5 +1,6 @@
+import { figure, percent, range, time } from '../../quantities.ts';
 import { relation, shared, type PairsData } from '../data.ts';
-import { additiveTicks, count, counted, multiplicativeTicks, percent, roundTime, three, time, times } from '../figures.ts';
+import { additiveTicks, counted, multiplicativeTicks, roundTime } from '../figures.ts';
 import { canvas, element } from './element.ts';
 import { isLight, ramp, rampAt } from './ramp.ts';
 import { colour, onTheme } from './theme.ts';
@@ -16,7 +17,6 @@ interface Scale {
   readonly high: number;
   readonly isLog: boolean;
   /** Whether values lie beyond it. */
-  readonly below: boolean;
   readonly above: boolean;
   place(value: number): number;
   readonly ticks: readonly number[];
@@ -36,17 +36,21 @@ function metrics({ pairs: { p50, p99, min, low, high } }: PairsData): Metric[] {
   ];
 }
 
-/** From the least to the greatest value, without the outermost hundredths of many, and never so narrow that noise looks like structure. */
+/**
+ * From the least value, for nothing is fast by accident, to the greatest, of many without the last hundredth; never so
+ * narrow that noise looks like structure.
+ */
 function scaleOf({ values, isTime }: Metric): Scale {
   const sorted = values.toSorted((one, other) => one - other);
   const cut = sorted.length > 200 ? Math.floor(sorted.length / 100) : 0;
-  let [low, high] = [sorted[cut] ?? 0, sorted[sorted.length - 1 - cut] ?? 1];
+  let [low, high] = [sorted[0] ?? 0, sorted[sorted.length - 1 - cut] ?? 1];
   if (!isTime) [low, high] = [0, Math.max(high, 0.05)];
   else if (high < low * 1.1) [low, high] = [((low + high) / 2) * 0.95, ((low + high) / 2) * 1.05];
-  const isLog = isTime && high > low * 2.5;
+  if (high <= low) high = low + 1;
+  const isLog = isTime && low > 0 && high > low * 2.5;
   const place = (value: number): number => (isLog ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
   const ticks = isLog ? multiplicativeTicks(low, high, 6) : additiveTicks(low, high, 5);
-  return { low, high, isLog, place, ticks, below: (sorted[0] ?? low) < low * 0.999, above: (sorted.at(-1) ?? high) > high * 1.001 };
+  return { low, high, isLog, place, ticks, above: (sorted.at(-1) ?? high) > high * 1.001 };
 }
 
 const sizes = { least: 2, most: 84, plot: 780, narrow: 380, band: 18, font: 11 } as const;
@@ -149,7 +153,7 @@ class Heatmap {
     const colours = ramp.map((triple) => `rgb(${triple.join(' ')})`);
     const texts = this.#metric.values.map((value) => this.#inCell(value));
     const font = this.#fontFor(context, texts, size - 4);
-    const [empty, hatch] = [colour('track'), colour('muted')];
+    const [empty, hatch] = [colour('empty'), colour('muted')];
     context.textAlign = 'center';
     context.textBaseline = 'middle';
     for (let row = 0; row < n; row += 1)
@@ -172,7 +176,8 @@ class Heatmap {
           context.font = `${font}px ${family}`;
           context.fillText(texts[pair] ?? '', x + size / 2, y + size / 2 + (roomy ? -7 : 0.5));
           context.font = `${sizes.font}px ${family}`;
-          if (roomy) context.fillText(this.#passes(pair), x + size / 2, y + size / 2 + 11);
+          const passes = roomy ? this.#passes(pair) : '';
+          if (context.measureText(passes).width < size - 6) context.fillText(passes, x + size / 2, y + size / 2 + 11);
         }
       }
     this.#drawEdges(context);
@@ -196,7 +201,7 @@ class Heatmap {
 
   #inCell(value: number): string {
     if (!this.#metric.isTime) return String(Math.round(value * 100));
-    return this.#unit.size === 1 && this.#scale.high >= 10 ? String(Math.round(value)) : three(value / this.#unit.size);
+    return this.#unit.size === 1 && this.#scale.high >= 10 ? String(Math.round(value)) : figure(value / this.#unit.size);
   }
 
   /** Of all figures in cells and legend alike. */
@@ -271,8 +276,13 @@ class Heatmap {
   /** The colours with what they stand for, and above them how many pairs have which. */
   #drawLegend(): HTMLCanvasElement {
     const { left, side } = this.#plan;
+    const { low, high, above, ticks } = this.#scale;
     const width = Math.min(Math.max(side, 200), 420, this.#figure.clientWidth - left - 12);
-    const { canvas: made, context } = canvas(Math.min(left + Math.max(width, 330) + 12, this.#figure.clientWidth), 90, this.#ratio);
+    const { canvas: made, context } = canvas(
+      Math.min(left + Math.max(width, 330) + 12, this.#figure.clientWidth),
+      above ? 106 : 91,
+      this.#ratio,
+    );
     const [x, y, bars] = [left, 40, 26];
     const bins = new Array<number>(48).fill(0);
     for (const value of this.#metric.values) {
@@ -291,7 +301,6 @@ class Heatmap {
       context.fillStyle = `rgb(${rampAt(at / width).join(' ')})`;
       context.fillRect(x + at, y, 0.5, 12);
     }
-    const { low, high, below, above, ticks } = this.#scale;
     context.font = `${sizes.font}px ${family}`;
     context.textAlign = 'center';
     context.textBaseline = 'alphabetic';
@@ -309,10 +318,8 @@ class Heatmap {
     }
     context.textAlign = 'left';
     context.fillStyle = colour('muted');
-    const beyond = [below && `darkest: below ${this.#tell(low)}`, above && `lightest: above ${this.#tell(high)}`].filter(
-      (part) => part !== false,
-    );
-    context.fillText([`${this.#metric.title}, ${this.#unit.name}`, ...beyond].join(' · '), x, y + 43);
+    context.fillText(`${this.#metric.title}, ${this.#unit.name}`, x, y + 44);
+    if (above) context.fillText(`lightest: ${this.#tell(high)} and more`, x, y + 59);
     made.className = 'heat-legend';
     made.setAttribute('role', 'img');
     made.setAttribute('aria-label', `${this.#metric.title}: from dark, ${this.#tell(low)}, to light, ${this.#tell(high)}`);
@@ -442,9 +449,9 @@ class Heatmap {
       line(time(of(pairs.p50)), 'tip-value'),
       line(`p99 ${time(of(pairs.p99))} · least ${time(of(pairs.min))} · most ${time(of(pairs.max))}`),
       line(
-        `medians of ${counted(of(pairs.passes), 'pass', 'passes')}: ${times(of(pairs.low), of(pairs.high))} (spread ${percent(spread)})`,
+        `medians of ${counted(of(pairs.passes), 'pass', 'passes')}: ${range({ low: of(pairs.low), high: of(pairs.high) }, time)} (spread ${percent(spread)})`,
       ),
-      line(`${counted(of(pairs.n), 'sample')}${of(pairs.strays) > 0 ? `, ${count(of(pairs.strays))} thrown away` : ''}`),
+      line(`${counted(of(pairs.n), 'sample')}${of(pairs.strays) > 0 ? `, ${of(pairs.strays).toLocaleString('en')} thrown away` : ''}`),
       line(near),
     ];
   }
@@ -461,7 +468,7 @@ class Heatmap {
       line.append(element('th', { scope: 'row' }, String(cpu)));
       for (let column = 0; column < n; column += 1) {
         const value = this.#metric.values[this.#pairs[row * n + column] ?? -1];
-        line.insertCell().textContent = value === undefined ? '–' : three(value / this.#unit.size);
+        line.insertCell().textContent = value === undefined ? '–' : figure(value / this.#unit.size);
       }
     });
     this.#table.replaceChildren(table);

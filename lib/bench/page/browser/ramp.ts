@@ -35,7 +35,7 @@ function shown(lightness: number, hue: number, chroma: number): Triple {
 }
 
 const steps = 256;
-const lightness = { from: 0.29, to: 0.94 } as const;
+const lightness = { from: 0.32, to: 0.94 } as const;
 const hue = { from: 285, to: 102 } as const;
 
 /** Red, green and blue, 0 to 255. */

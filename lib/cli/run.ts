@@ -25,7 +25,8 @@ child processes. The program is unchanged and knows nothing of it.
   --report           tell on standard error, after the command has ended, where every thread was seen
 
 WHERE  0-3,8   1:0xff   group:1   numa:0   core:2   package:0   l3:1
-PLAN   a unit, a seat each: cpu, core, l3, numa, group, package; with options: core,count=4 or cpu,within=numa:0
+PLAN   a unit, a seat each: cpu, core, l3, numa, group, package; with options, as core,count=4,within=numa:0,pack:
+       count=N|quota  within=WHERE  exclude=WHERE  prefer=performance|efficiency  pack
        or the CPUs of each seat: 0-1/2-3
 
 Exit status: the command's own, and its signal; 127 there is no such command, 126 it can't be run, 2 wrong usage or no
@@ -83,8 +84,9 @@ export async function run(args: string[]): Promise<number> {
   const file = folder === undefined ? undefined : join(folder, 'threads');
   let ending: Ending;
   try {
-    const { order, dropped } = made({ ...wishes, report: file });
+    const { order, dropped, warnings } = made({ ...wishes, report: file });
     for (const [option, cpus] of dropped) console.error(`groupaffinity: --${option}: CPU ${cpus} is offline and left out`);
+    for (const warning of warnings) console.error(`groupaffinity: ${warning}`);
     const sightings = file === undefined ? undefined : new Sightings(file);
     ending = await launch(order, command, () => sightings?.begin());
     if (sightings !== undefined && !('code' in ending)) {

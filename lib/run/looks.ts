@@ -27,7 +27,15 @@ export function lookAt(state: ThreadState): Look {
 /** The main thread has its place, and the program begins. */
 export interface Begun {
   readonly process: number;
-  readonly begun: { readonly arguments: readonly string[]; readonly share: number | null; readonly look: Look | null };
+  readonly begun: {
+    readonly arguments: readonly string[];
+    readonly share: number | null;
+    /** Those of libuv's pool that were met. */
+    readonly pool: readonly number[];
+    /** These are all of it. */
+    readonly poolComplete: boolean;
+    readonly look: Look | null;
+  };
 }
 /** A worker has its place. */
 export interface Seated {

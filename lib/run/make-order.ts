@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
+import { readCpus } from '../machine/group-table.ts';
 import { topology, type Topology } from '../machine/topology.ts';
 import { resolve } from '../machine/where.ts';
 import { foresee } from '../threads/own-thread.ts';
-import { planOn } from '../workers/plan.ts';
+import { overQuota, planOn, type SpreadOptions } from '../workers/plan.ts';
 import { parsePlan, type PlanText } from '../workers/plan-text.ts';
 import { preload } from './environment.ts';
 import type { Order, SeatOrder } from './order.ts';
@@ -26,6 +27,8 @@ export type Dropped = Map<string, CpuSet>;
 export interface MadeOrder {
   readonly order: Order;
   readonly dropped: Dropped;
+  /** What else is to be said. */
+  readonly warnings: readonly string[];
 }
 
 function seat(cpus: CpuSet, { numaNodes }: Topology): SeatOrder {
@@ -53,15 +56,16 @@ export function makeOrder(wishes: Wishes): MadeOrder {
     const where = wishes[option];
     return where === undefined ? {} : { [option]: String(cpusOf(option, where)) };
   };
-  const seats = (option: string, plan: PlanText): CpuSet[] =>
-    'by' in plan ? planOn(plan, machine).seats.map(({ cpus }) => cpus) : plan.map((where) => cpusOf(option, where));
+  const granted = CpuSet.fromMask(readCpus().settable);
+  const planned = (plan: SpreadOptions): CpuSet[] => planOn(plan, machine, granted).seats.map(({ cpus }) => cpus);
+  const seats = (option: string, plan: PlanText): CpuSet[] => ('by' in plan ? planned(plan) : plan.map((where) => cpusOf(option, where)));
   /** The seats of a plan that lie in a share: by units there, or those of its own that are whole. */
   const inShare = (plan: PlanText, share: CpuSet): CpuSet[] => {
     if ('by' in plan) {
       const within = plan.within === undefined ? share : resolve(plan.within).intersect(share);
       if (within.size === 0)
         throw new AffinityError('ERR_AFFINITY_EMPTY', `workers: the share ${share} has no CPU of those within which they are to be`);
-      return planOn({ ...plan, within }, machine).seats.map(({ cpus }) => cpus);
+      return planned({ ...plan, within });
     }
     const own = plan.map((where) => cpusOf('workers', where).intersect(share)).filter(({ size }) => size > 0);
     return own.length === 0 ? [share] : own;
@@ -79,7 +83,7 @@ export function makeOrder(wishes: Wishes): MadeOrder {
     ...place('main'),
     ...place('libuv'),
     ...place('v8'),
-    ...(workers === undefined ? {} : { workers: described(seats('workers', workers)) }),
+    ...(workers === undefined || shares !== undefined ? {} : { workers: described(seats('workers', workers)) }),
     ...(dealt ? { dealt } : {}),
     ...(shares === undefined
       ? {}
@@ -91,5 +95,6 @@ export function makeOrder(wishes: Wishes): MadeOrder {
         }),
     ...(wishes.report === undefined ? {} : { report: wishes.report }),
   };
-  return { order, dropped };
+  const warning = overQuota({ seats: order.shares ?? order.workers ?? [], quota: machine.quota });
+  return { order, dropped, warnings: warning === undefined ? [] : [warning] };
 }

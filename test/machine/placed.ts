@@ -4,7 +4,9 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { checkout } from './own-process.ts';
 
-export { teller } from './pool-programs.ts';
+import { teller } from './pool-programs.ts';
+
+export { teller };
 
 export const main = join(checkout, 'dist', 'cli', 'main.js');
 

@@ -310,11 +310,13 @@ describe('a scenario’s process', () => {
     const order: Order = { task, milliseconds, part: 0 };
     const child = fork(scenarioFile, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const answer = once(child, 'message') as Promise<[Answer]>;
+    // Not 'close': a parent that was busy when its child went is not told of that.
+    const ended = once(child, 'exit');
     child.send(order);
     meanwhile(child);
-    const [said] = await answer;
+    const [said] = await Promise.race([answer, ended.then(() => Promise.reject(new Error('the process ended without an answer')))]);
     child.disconnect();
-    await once(child, 'close');
+    await ended;
     return said;
   }
 

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkout, cpus, noMounts, unless } from './own-process.ts';
@@ -85,7 +85,7 @@ describe('ps', () => {
       tid: seen.pid,
       certainty: 'known',
       allowed: list,
-      priority: 0,
+      priority: getPriority(),
     });
     for (const { tid, name, lastCpu, voluntarySwitches } of found?.threads ?? []) {
       expect(name).toBe(before.get(tid)?.name);

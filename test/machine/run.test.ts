@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cpus } from './own-process.ts';
 import { Folder, main, placed, placing, Running, teller } from './placed.ts';
@@ -205,6 +205,24 @@ describe.each([
     expect(status).toBe(5);
   });
 
+  it.skipIf(spawnSync('script', ['--version']).status !== 0)('Ctrl-Z stops it, and it goes on where it was', async () => {
+    using folder = new Folder({
+      'program.cjs': `process.on('SIGCONT', () => { console.log('goes on'); process.exit(7); }); setInterval(() => {}, 1000); console.log('ready ' + process.pid);`,
+    });
+    const shell = new Running(['script', '-qefc', 'exec bash --norc -i', '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    shell.child.stdin?.write(`'${node}' '${main}' run ${options.join(' ')} -- '${node}' '${folder.file('program.cjs')}'\n`);
+    const program = /ready (\d+)/.exec(await shell.said(/ready \d+/))?.[1];
+    shell.child.stdin?.write('\u001a');
+    await shell.said('Stopped');
+    await expect.poll(() => readFileSync(`/proc/${program}/stat`, 'utf8'), { timeout: 10_000 }).toMatch(/\) T /);
+    shell.child.stdin?.write('fg\n');
+    await shell.said('goes on');
+    shell.child.stdin?.write('echo "then $?"; exit\n');
+    await shell.said('then 7');
+    shell.child.stdin?.end();
+    await shell.ended;
+  });
+
   it('messages pass between the program and its grandparent', async () => {
     using folder = new Folder({
       'program.cjs': `process.on('message', (message, handle) => {
@@ -255,11 +273,11 @@ describe('what makes no sense', () => {
     [['--v8', '1:3'], 'hexadecimal'],
     [['--workers', ''], 'nothing is no plan'],
     [['--workers', '0//1'], 'a seat has no CPUs'],
-    [['--workers', 'core,'], 'no option of a plan'],
+    [['--workers', 'core,'], "no option ''"],
     [['--workers', 'core,count=0'], 'count is a whole number'],
     [['--workers', 'core,count=100000'], 'the CPUs there are'],
     [['--workers', 'cpu,within=65000'], 'CPU 65000 does not exist'],
-    [['--workers', 'cpu,colour=red'], "'colour' is no option of a plan"],
+    [['--workers', 'cpu,colour=red'], "no option 'colour'"],
     [['--processes', 'thread'], 'is not a list of CPUs'],
   ])('%j is refused before anything is started: status 2', (args, message) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'run', ...args, '--', 'echo', 'started'], { encoding: 'utf8' });

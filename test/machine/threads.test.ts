@@ -188,19 +188,22 @@ describe('threads()', () => {
     expect(seen.took).toBeLessThan(2000);
   });
 
-  it.skipIf(noMounts !== undefined)(unless('without /proc it says that nobody lists threads, and pins work all the same', noMounts), async () => {
-    const seen = await inOwnProcess<{ failures: Failure[]; pinned: string }>(
-      `${imports}
+  it.skipIf(noMounts !== undefined)(
+    unless('without /proc it says that nobody lists threads, and pins work all the same', noMounts),
+    async () => {
+      const seen = await inOwnProcess<{ failures: Failure[]; pinned: string }>(
+        `${imports}
       const failures = [failure(() => threads()), failure(() => setThreadAffinity('main', [a])), failure(() => placeProcess({ v8: [a] }))];
       const here = pin([b]);
       const pinned = String(ga.affinity());
       here.restore();
       export default { failures, pinned };`,
-      { under: hiding('/proc') },
-    );
-    expect(seen.failures).toMatchObject(seen.failures.map(() => ({ code: 'ERR_AFFINITY_REFUSED', errno: 2 })));
-    expect(seen.pinned).toBe(`${b}`);
-  });
+        { under: hiding('/proc') },
+      );
+      expect(seen.failures).toMatchObject(seen.failures.map(() => ({ code: 'ERR_AFFINITY_REFUSED', errno: 2 })));
+      expect(seen.pinned).toBe(`${b}`);
+    },
+  );
 
   it('asked on all threads at once, each has an answer, and a worker that ends while it asks takes nobody along', async () => {
     const seen = await inOwnProcess<{ answers: number; own: number }>(
@@ -534,9 +537,11 @@ describe('placeProcess', () => {
     expect(seen).toEqual({ rounds: 30, strays: [] });
   });
 
-  it.skipIf(!two)(unless('a thread that is pinned itself places others anywhere, and the pool that it starts as well', needsTwo), async () => {
-    const seen = await inOwnProcess<{ worker: string; pool: Sets; own: string; after: string; before: string }>(
-      `${imports}
+  it.skipIf(!two)(
+    unless('a thread that is pinned itself places others anywhere, and the pool that it starts as well', needsTwo),
+    async () => {
+      const seen = await inOwnProcess<{ worker: string; pool: Sets; own: string; after: string; before: string }>(
+        `${imports}
       const before = exactly();
       const here = pin([a]);
       const { tid } = await start();
@@ -545,10 +550,11 @@ describe('placeProcess', () => {
       const own = byProc();
       here.restore();
       export default { worker: kernel().get(tid).allowed, pool, own, before, after: exactly() };`,
-    );
-    expect(seen).toMatchObject({ worker: `${b}`, own: `${a}`, after: seen.before });
-    expect(Object.values(seen.pool)).toEqual(Array.from({ length: 4 }, () => `${b}`));
-  });
+      );
+      expect(seen).toMatchObject({ worker: `${b}`, own: `${a}`, after: seen.before });
+      expect(Object.values(seen.pool)).toEqual(Array.from({ length: 4 }, () => `${b}`));
+    },
+  );
 
   it('roles that nobody has are no error, and no place is none', async () => {
     const seen = await inOwnProcess<Placed[][]>(`${imports}

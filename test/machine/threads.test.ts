@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -562,6 +562,30 @@ describe('placeProcess', () => {
     expect(seen).toEqual([[], []]);
   });
 });
+
+it.skipIf(!two || a !== 0 || b !== 1)(
+  unless('what docs/threads.md shows does what it says', !two || a !== 0 || b !== 1 ? 'needs CPUs 0 and 1' : undefined),
+  async () => {
+    const text = readFileSync(join(checkout, 'docs', 'threads.md'), 'utf8');
+    const [, program = ''] = /^```js\n(.*?)^```/ms.exec(text) ?? [];
+    const [imported, ...rest] = program.split('\n\n');
+    const seen = await inOwnProcess<{ lines: unknown[][]; byProc: string; v8: number }>(
+      `${imports.replace(/import \{ getThreadPriority.*/, '')}
+    ${imported}
+    const lines = [];
+    const console = { log: (...line) => lines.push(line) };
+    await start();
+    ${rest.join('\n\n')}
+    const nices = threads().filter(({ role }) => role === 'v8').map(({ tid }) => kernel().get(tid).nice);
+    export default { lines, byProc: byProc(), v8: Math.min(...nices) };`,
+    );
+    expect(seen.byProc).toBe('0');
+    expect(seen.v8).toBe(10);
+    const places = new Map(seen.lines.map(([, role, , allowed]) => [role, allowed]));
+    expect([places.get('main'), places.get('libuv'), places.get('v8')]).toEqual(['0', '1', '1']);
+    expect(seen.lines.every((line) => line.length === 6)).toBe(true);
+  },
+);
 
 describe.skipIf(compiler === undefined)(
   unless('in a sandbox that allows the calling thread only', compiler === undefined ? 'needs a C compiler' : undefined),

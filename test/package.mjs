@@ -73,7 +73,8 @@ export function pack(checkout, folder) {
   const [{ filename, size, unpackedSize, files }] = packed;
   const paths = files.map(({ path }) => path);
   const strays = paths.filter(
-    (path) => !/^(dist|docs|lib|native|prebuilds)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/.test(path),
+    (path) =>
+      !/^(dist|docs|lib|native|prebuilds)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/.test(path),
   );
   if (strays.length > 0) throw new Error(`the package carries ${strays.join(', ')}`);
   for (const path of paths.filter((path) => /^dist.*\.map$/.test(path)))

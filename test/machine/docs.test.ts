@@ -88,7 +88,7 @@ describe('the programs in the documentation run', () => {
       const program = `${imports.join('\n')}\n${prelude}\nconst before = exactly();\n${body.join('\n')}\nexport default { same: exactly() === before };`;
       const { same } = await inOwnProcess<{ same: boolean }>(await readable(program, language));
       // The examples of the reference show one call each, not how to go back.
-      if (page !== declarations) expect(same).toBe(true);
+      expect(same || page === declarations).toBe(true);
     });
 });
 
@@ -103,8 +103,8 @@ describe('the commands in the documentation run', () => {
 
 describe('the documentation', () => {
   it('has no code that nobody runs, and says so in its first line where a machine like this can not', () => {
-    const known = ['js', 'ts', 'sh', 'bat', 'json', 'yaml'];
-    expect(all.filter(({ language }) => !known.includes(language)).map(({ page, line }) => `${page}:${line}`)).toEqual([]);
+    const known = new Set(['js', 'ts', 'sh', 'bat', 'json', 'yaml']);
+    expect(all.filter(({ language }) => !known.has(language)).map(({ page, line }) => `${page}:${line}`)).toEqual([]);
     expect(all.filter(({ language, needs }) => language === 'bat' && needs === undefined)).toEqual([]);
     for (const [page, test] of Object.entries(elsewhere)) expect(textOf(test)).toContain(basename(page));
     expect(all.length).toBeGreaterThan(20);
@@ -124,7 +124,8 @@ describe('the documentation', () => {
 
   it('shows every machine that is there to be shown', () => {
     const shown = pages.flatMap((page) => [...textOf(page).matchAll(/^<!-- picture: (.+) -->$/gm)].map(([, name]) => name));
-    expect(shown.sort()).toEqual(Object.keys(pictured).sort());
+    expect(new Set(shown)).toEqual(new Set(Object.keys(pictured)));
+    expect(shown).toHaveLength(Object.keys(pictured).length);
   });
 
   it('the claims that README quotes are claims, and as many as it says', () => {
@@ -137,7 +138,10 @@ describe('the documentation', () => {
   });
 
   it('docs/semantics.md names every claim, and no other', () => {
-    const claims = command('validate', '--list').trim().split('\n').map((line) => line.split(' ')[0] ?? '');
+    const claims = command('validate', '--list')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[0] ?? '');
     const named = [...textOf('docs/semantics.md').matchAll(/`([a-z]+\.[a-z-]+)`/g)].map(([, name]) => name ?? '');
     expect(named.sort()).toEqual(claims.sort());
   });
@@ -174,7 +178,11 @@ describe('docs/coming-from.md', () => {
   for (const cell of new Set(cells.filter(isCommand)))
     it(cell, { timeout: patience }, () => {
       writeFileSync(join(folder, 'app.js'), 'setTimeout(() => {}, 50)');
-      const { status, stderr } = spawnSync('sh', ['-e', '-c', cell], { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+      const { status, stderr } = spawnSync('sh', ['-e', '-c', cell], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '' },
+      });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     });
 });
@@ -196,7 +204,15 @@ function anchors(page: string): Set<string> {
 }
 
 /** Where links may lead out of the project. A new one is a decision. */
-const hosts = ['docs.kernel.org', 'github.com', 'keepachangelog.com', 'learn.microsoft.com', 'man7.org', 'nodejs.org', 'semver.org'];
+const hosts = new Set([
+  'docs.kernel.org',
+  'github.com',
+  'keepachangelog.com',
+  'learn.microsoft.com',
+  'man7.org',
+  'nodejs.org',
+  'semver.org',
+]);
 
 function deadLinks(page: string, text: string): string[] {
   const dead: string[] = [];
@@ -204,7 +220,7 @@ function deadLinks(page: string, text: string): string[] {
   for (const [, target = ''] of prose.matchAll(/\]\(([^)\s]*)\)/g)) {
     if (/^[a-z]+:/i.test(target)) {
       const url = URL.canParse(target) ? new URL(target) : undefined;
-      if (url?.protocol !== 'https:' || !hosts.includes(url.hostname)) dead.push(target);
+      if (url?.protocol !== 'https:' || !hosts.has(url.hostname)) dead.push(target);
       continue;
     }
     const [path = '', anchor] = target.split('#');

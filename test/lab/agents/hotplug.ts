@@ -3,7 +3,7 @@
  * output: `[{ name, verdict, observed }]`. The kernel's switches and its record of the thread are read and written here,
  * past every call under test.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,16 @@ import { recorded } from '../record.ts';
 
 const folder = '/sys/devices/system/cpu';
 const online = (): CpuSet => CpuSet.parse(readFileSync(`${folder}/online`, 'utf8').trim());
-const switchCpu = (cpu: number, on: boolean): void => writeFileSync(`${folder}/cpu${cpu}/online`, on ? '1' : '0');
+
+/** A CPU is online before the kernel's cpusets have it, in a work item of their own: until then sets are given without it. */
+function switchCpu(cpu: number, on: boolean): void {
+  writeFileSync(`${folder}/cpu${cpu}/online`, on ? '1' : '0');
+  if (!on) return;
+  const until = Date.now() + 20_000;
+  while (spawnSync('taskset', ['-c', String(cpu), 'true']).status !== 0)
+    if (Date.now() > until) throw new Error(`CPU ${cpu} is online, and no thread may be placed there`);
+}
+
 const switchable = readdirSync(folder)
   .flatMap((name) => /^cpu(\d+)$/.exec(name)?.slice(1).map(Number) ?? [])
   .filter((cpu) => readdirSync(`${folder}/cpu${cpu}`).includes('online'))

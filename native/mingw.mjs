@@ -74,8 +74,10 @@ try {
   await run('x86_64-w64-mingw32-dlltool', ['-d', definitions, '-D', 'node.exe', '-l', library]);
   const objects = await compileInto(folder);
   mkdirSync(dirname(output), { recursive: true });
-  // Without a time in it, the same sources make the same file.
-  await run(compiler, ['-shared', '-s', '-static', '-Wl,--no-insert-timestamp', ...objects, library, '-o', output]);
+  // The same sources make the same file: without a time in it, and based where MSVC's linker bases one, not where the
+  // output's path says.
+  const same = ['-Wl,--no-insert-timestamp', '-Wl,--image-base=0x180000000'];
+  await run(compiler, ['-shared', '-s', '-static', ...same, ...objects, library, '-o', output]);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

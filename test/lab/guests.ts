@@ -375,7 +375,7 @@ function orderFor(shape: Shape): Order {
       node('hotplug', 300, 'agents/hotplug.mjs'),
       node('guard', 300, 'agents/guard.mjs'),
       node('cost', 200, 'agents/cost.mjs'),
-      node('bench', 400, 'dist/cli/main.js', 'bench', '--quick', '--json', 'set', 'pin', 'jitter.pinned', 'throughput.compute.spread'),
+      node('bench', 400, 'dist/cli/main.js', 'bench', '--quick', '--json', 'set.moves', 'pin'),
       node('validate', 500, 'dist/cli/main.js', 'validate', '--json', '--moves', '4', ...(hotplug ? ['--hotplug'] : [])),
     ],
   };

@@ -94,7 +94,7 @@ function byKernel({ thread }: Sighting, seat: CpuSet): string {
 }
 
 /** Enough to see that seats are taken in turn; more workers are a question of memory. */
-const most = 8;
+const most = 4;
 
 const units: Readonly<Record<Unit, readonly CpuSet[]>> = {
   cpu: cpus.map((cpu) => CpuSet.of([cpu])),

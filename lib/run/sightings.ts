@@ -62,6 +62,9 @@ export interface LivingProcess {
 
 const unknown: Role = { role: 'other', certainty: 'unsure', threadId: null, workerName: null };
 
+/** Numbers of threads are given out again. */
+const keyOf = ({ thread, started }: { readonly thread: number; readonly started: number | null }): string => `${thread} ${started}`;
+
 const counted = ['migrations', 'voluntarySwitches', 'involuntarySwitches'] as const;
 
 /** A thread's own look at itself may be a moment older than one at it from outside. */
@@ -73,6 +76,7 @@ function since(first: Look, last: Look, what: (typeof counted)[number]): number 
 class WatchedThread {
   role: Role = unknown;
   seat: number | null = null;
+  living = true;
   readonly allowed = new Set<string>();
   readonly on = new Set<number>();
   looks = 0;
@@ -188,9 +192,8 @@ class WatchedProcess {
     thread.compare(certainty === 'unsure' ? null : askedFor(this.#order, this.share, role, thread.seat));
   }
 
-  /** Numbers of threads are given out again. */
   #thread(look: Look): WatchedThread {
-    const key = `${look.thread} ${look.started}`;
+    const key = keyOf(look);
     const known = this.#threads.get(key);
     if (known !== undefined) return known;
     const thread = new WatchedThread(look, this.tally);
@@ -223,7 +226,7 @@ class WatchedProcess {
     if (!this.living) return;
     try {
       const states = told(this.pid);
-      if (!keeps) this.#forgetOthers(states);
+      this.#end(states, keeps);
       const roles = rolesOf(states, this.#known);
       for (const state of states) {
         const look = lookAt(state);
@@ -239,16 +242,22 @@ class WatchedProcess {
     }
   }
 
-  #forgetOthers(states: readonly ThreadState[]): void {
-    const living = new Set(states.map(({ thread, started }) => `${thread} ${started}`));
-    for (const key of this.#threads.keys()) if (!living.has(key)) this.#threads.delete(key);
+  /** Whoever is not among these has ended. */
+  #end(states: readonly ThreadState[], keeps: boolean): void {
+    const here = new Set(states.map(keyOf));
+    for (const [key, thread] of this.#threads) {
+      if (here.has(key)) continue;
+      thread.living = false;
+      if (!keeps) this.#threads.delete(key);
+    }
     const numbers = new Set(states.map(({ thread }) => thread));
     for (const tid of this.#workers.keys()) if (!numbers.has(tid)) this.#workers.delete(tid);
   }
 
   now(): LivingProcess {
     const { pid, arguments: words, share, tally } = this;
-    return { pid, arguments: words, share, tally, threads: [...this.#threads.values()].map((thread) => thread.now()) };
+    const threads = [...this.#threads.values()].filter(({ living }) => living).map((thread) => thread.now());
+    return { pid, arguments: words, share, tally, threads };
   }
 
   placed(): PlacedProcess {

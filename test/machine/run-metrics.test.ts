@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, type Metrics } from '../fixtures/prometheus.ts';
-import { cpus, noMounts, unless } from './own-process.ts';
+import { checkout, cpus, noMounts, unless } from './own-process.ts';
 import { Folder, main, placing, Running, threadsByProc } from './placed.ts';
 
 const two = cpus.length >= 2;
@@ -206,6 +207,34 @@ describe.runIf(two)('run --metrics', () => {
     expect(readdirSync(folder.path).sort()).toEqual(['one.prom', 'program.cjs', 'two.prom']);
   });
 
+  it.each([[[]], [['--report']]])('what has ended is in the sums alone %s', async (report) => {
+    using folder = new Folder({
+      'program.cjs': `const { Worker } = require('node:worker_threads');
+        let made = 0;
+        (function next() {
+          if (made++ < 30) new Worker('0', { eval: true }).once('exit', next);
+          else console.log('done');
+        })();
+        setInterval(() => { if (require('node:fs').existsSync(__dirname + '/end')) process.exit(); }, 20);`,
+    });
+    const file = folder.file('short.prom');
+    const options = [...report, '--workers', 'cpu', '--metrics', file, '--every', '0.1'];
+    const running = placing(options, [node, folder.file('program.cjs')]);
+    await running.said('done');
+    const none = await until(
+      file,
+      (metrics) =>
+        metrics.of('groupaffinity_context_switches_total', { role: 'worker' }).length > 0 &&
+        metrics.sum('groupaffinity_threads', { role: 'worker' }) === 0,
+    );
+    expect(none.sum('groupaffinity_seat_threads')).toBe(0);
+    expect(none.of('groupaffinity_thread_info', { role: 'worker' })).toEqual([]);
+    writeFileSync(folder.file('end'), '');
+    const { status, stderr } = await running.ended;
+    expect(status).toBe(0);
+    expect(stderr.match(/^worker \d+ /gm) ?? []).toHaveLength(report.length === 0 ? 0 : 30);
+  });
+
   it('--report beside it, nothing placed, and a program without Node', async () => {
     using folder = new Folder({});
     const file = folder.file('x.prom');
@@ -224,6 +253,18 @@ describe.runIf(two)('run --metrics', () => {
     expect(read(folder.file('target.prom')).of('groupaffinity_running', { run: 'link' })).toHaveLength(1);
     expect(readdirSync(folder.path).sort()).toEqual(['link.prom', 'target.prom']);
   });
+});
+
+it('the build carries the licence of what it bundles', () => {
+  const bundle = readFileSync(join(checkout, 'dist', 'parts', 'prom-client.js'), 'utf8');
+  const folder = join(checkout, 'node_modules', 'prom-client');
+  // The bundler sets comments further to the left.
+  const words = (text: string): string => text.trim().split(/\s+/).join(' ');
+  expect(words(bundle).includes(words(readFileSync(join(folder, 'LICENSE'), 'utf8')))).toBe(true);
+  expect(bundle).toContain(
+    `/*! prom-client ${(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version}\n`,
+  );
+  expect(bundle.length).toBeLessThan(50_000);
 });
 
 describe('run --metrics, where it can not be', () => {

@@ -122,6 +122,8 @@ class WatchedThread {
     this.allowed.add(look.allowed);
     this.#sawOn(look);
     this.#last = look;
+    // So that its role has counts, however short it lives.
+    for (const what of counted) this.#tally.add(this.role.role, what, since(look, look, what));
   }
 
   #sawOn({ lastCpu }: Look): void {

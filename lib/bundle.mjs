@@ -22,13 +22,21 @@ const entries = [
   'cli/demo-worker',
 ];
 const options = { cwd: packageRoot, platform: 'node', external: [/^node:/, 'node-gyp-build'] };
+const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
+/** A package whose code goes into a file of ours: its licence goes along. */
+const licensed = (shown, name = shown) => {
+  const { version } = JSON.parse(read(`node_modules/${name}/package.json`));
+  return `/*! ${shown} ${version}\n\n${read(`node_modules/${name}/LICENSE`).trim()}\n*/`;
+};
 const bundle = await rolldown({ ...options, input: Object.fromEntries(entries.map((name) => [name, `lib/${name}.ts`])) });
 await bundle.write({
   dir: 'dist',
   format: 'esm',
   chunkFileNames: ({ name }) => (name === 'library' || name === 'storport' ? '[name].js' : 'parts/[name].js'),
+  banner: ({ name }) => (name === 'prom-client' ? licensed('prom-client') : ''),
   codeSplitting: {
     groups: [
+      { name: 'prom-client', test: /[\\/]node_modules[\\/]/ },
       { name: 'library', test: /[\\/]lib[\\/](errors|binding|machine|threads|workers[\\/](plan|place-process))\b/ },
       { name: 'storport', test: /[\\/]lib[\\/]storport[\\/](?!system-thread\.)/ },
     ],
@@ -52,9 +60,7 @@ for (const [name, source] of Object.entries(preloads)) {
 
 // What runs in the browser, each script in one file that HTML takes in as text.
 const page = 'lib/bench/page';
-const read = (name) => readFileSync(join(packageRoot, name), 'utf8');
-const { version } = JSON.parse(read('node_modules/uplot/package.json'));
-const scripts = { bench: `/*! uPlot ${version}\n\n${read('node_modules/uplot/LICENSE').trim()}\n*/`, report: '' };
+const scripts = { bench: licensed('uPlot', 'uplot'), report: '' };
 for (const [name, postBanner] of Object.entries(scripts)) {
   const script = await rolldown({ cwd: packageRoot, platform: 'browser', input: `${page}/browser/${name}.ts` });
   await script.write({ file: `dist/bench/page/${name}.js`, format: 'iife', minify: true, postBanner });

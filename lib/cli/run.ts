@@ -6,6 +6,7 @@ import { AffinityError } from '../errors.ts';
 import { endBy, launch, type Ending } from '../run/launch.ts';
 import { makeOrder, type MadeOrder, type Wishes } from '../run/make-order.ts';
 import { Sightings } from '../run/sightings.ts';
+import { RunMetrics } from './run-metrics.ts';
 import { runReport } from './run-report.ts';
 import { exitStatus, parse, UsageError } from './usage.ts';
 
@@ -23,6 +24,8 @@ child processes. The program is unchanged and knows nothing of it.
   --processes share  all processes together take the seats of --workers: their workers, and the main threads of those that
                      were forked with a channel to their parent, as cluster and pools fork them
   --report           tell on standard error, after the command has ended, where every thread was seen
+  --metrics FILE     keep in FILE, for Prometheus: seats, drifts, migrations, context switches
+  --every SECONDS    write it so often (10), and at the end
 
 WHERE  0-3,8   1:0xff   group:1   numa:0   core:2   package:0   l3:1
 PLAN   a unit, a seat each: cpu, core, l3, numa, group, package; with options, as core,count=4,within=numa:0,pack:
@@ -50,6 +53,52 @@ const why: Readonly<Record<string, string>> = {
   E2BIG: 'its arguments and environment are too long',
 };
 
+/** Between two files of metrics, seconds. */
+const least = 0.1;
+const longest = 3600;
+
+interface Options {
+  readonly wishes: Wishes;
+  readonly report: boolean;
+  readonly metrics: string | undefined;
+  readonly seconds: number;
+}
+
+function options(args: string[]): Options {
+  const {
+    report = false,
+    metrics,
+    every,
+    ...wishes
+  } = parse(
+    args,
+    {
+      main: { type: 'string' },
+      workers: { type: 'string' },
+      libuv: { type: 'string' },
+      v8: { type: 'string' },
+      processes: { type: 'string' },
+      report: { type: 'boolean' },
+      metrics: { type: 'string' },
+      every: { type: 'string' },
+    },
+    usage,
+  );
+  if (Object.keys(wishes).length === 0 && !report && metrics === undefined)
+    throw new UsageError('nothing is to be placed, and nothing reported', usage);
+  if (wishes.processes === 'share' && wishes.workers === undefined)
+    throw new UsageError('--processes share is of --workers: say which', usage);
+  if (metrics === '') throw new UsageError('--metrics: a file is missing', usage);
+  if (every !== undefined && metrics === undefined) throw new UsageError('--every is of --metrics: say which file', usage);
+  const seconds = every === undefined ? 10 : /^\d*\.?\d+$/.test(every) ? Number(every) : 0;
+  if (!(seconds >= least && seconds <= longest))
+    throw new UsageError(`--every is a number of seconds from ${least} to ${longest}, not '${every}'`, usage);
+  return { wishes, report, metrics, seconds };
+}
+
+/** ms between looks at the program. */
+const looks = { report: 250, metrics: 1000 };
+
 /** Numbers that are out of range are wrong texts here. */
 function made(wishes: Wishes): MadeOrder {
   try {
@@ -61,38 +110,31 @@ function made(wishes: Wishes): MadeOrder {
 
 export async function run(args: string[]): Promise<number> {
   const { own, command } = split(args);
-  const { report, ...wishes } = parse(
-    own,
-    {
-      main: { type: 'string' },
-      workers: { type: 'string' },
-      libuv: { type: 'string' },
-      v8: { type: 'string' },
-      processes: { type: 'string' },
-      report: { type: 'boolean' },
-    },
-    usage,
-  );
-  if (Object.keys(wishes).length === 0 && report !== true) throw new UsageError('nothing is to be placed, and nothing reported', usage);
-  if (wishes.processes === 'share' && wishes.workers === undefined)
-    throw new UsageError('--processes share is of --workers: say which', usage);
+  const { wishes, report, metrics: metricsFile, seconds } = options(own);
   if (loadError !== undefined) throw loadError;
   if (!native.support().affinity)
     throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${native.support().platform}`);
 
-  const folder = report === true ? mkdtempSync(join(tmpdir(), 'groupaffinity-')) : undefined;
+  const watched = report || metricsFile !== undefined;
+  const folder = watched ? mkdtempSync(join(tmpdir(), 'groupaffinity-')) : undefined;
   const file = folder === undefined ? undefined : join(folder, 'threads');
   let ending: Ending;
   try {
     const { order, dropped, warnings } = made({ ...wishes, report: file });
     for (const [option, cpus] of dropped) console.error(`groupaffinity: --${option}: CPU ${cpus} is offline and left out`);
     for (const warning of warnings) console.error(`groupaffinity: ${warning}`);
-    const sightings = file === undefined ? undefined : new Sightings(file);
-    ending = await launch(order, command, () => sightings?.begin());
-    if (sightings !== undefined && !('code' in ending)) {
-      const processes = sightings.end();
+    const often = report ? looks.report : Math.min(looks.metrics, seconds * 1000);
+    const sightings = file === undefined ? undefined : new Sightings(file, { order, often, keeps: report });
+    const metrics =
+      metricsFile === undefined || sightings === undefined ? undefined : await RunMetrics.on(metricsFile, order, sightings, usage);
+    ending = await launch(order, command, () => {
+      sightings?.begin();
+      metrics?.begin(seconds);
+    });
+    const processes = sightings?.end();
+    await metrics?.end();
+    if (report && sightings !== undefined && processes !== undefined && !('code' in ending))
       console.error(`\n${runReport(processes, order, sightings.count)}`);
-    }
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }

@@ -11,8 +11,9 @@ export interface Look {
   readonly name: string;
   readonly allowed: string;
   readonly lastCpu: number | null;
-  /** How often it was switched to, for any reason. */
-  readonly switches: number | null;
+  /** How often it gave its CPU up, and how often it was taken from it. */
+  readonly voluntarySwitches: number | null;
+  readonly involuntarySwitches: number | null;
   readonly migrations: number | null;
   /** ms */
   readonly cpuTime: number | null;
@@ -20,8 +21,17 @@ export interface Look {
 
 export function lookAt(state: ThreadState): Look {
   const { thread, started, name, allowed, lastCpu, voluntarySwitches, involuntarySwitches, migrations, cpuTime } = state;
-  const switches = voluntarySwitches === null || involuntarySwitches === null ? null : voluntarySwitches + involuntarySwitches;
-  return { thread, started, name, allowed: String(CpuSet.fromMask(allowed)), lastCpu, switches, migrations, cpuTime };
+  return {
+    thread,
+    started,
+    name,
+    allowed: String(CpuSet.fromMask(allowed)),
+    lastCpu,
+    voluntarySwitches,
+    involuntarySwitches,
+    migrations,
+    cpuTime,
+  };
 }
 
 /** The main thread has its place, and the program begins. */
@@ -30,6 +40,8 @@ export interface Begun {
   readonly begun: {
     readonly arguments: readonly string[];
     readonly share: number | null;
+    /** Of the main thread, where that sits among workers. */
+    readonly seat: number | null;
     /** Those of libuv's pool that were met. */
     readonly pool: readonly number[];
     /** These are all of it. */

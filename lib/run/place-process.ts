@@ -7,6 +7,7 @@ import { confine, keepPrevious, readOwn } from '../threads/own-thread.ts';
 import { placeRoles, type RolePlaces } from '../threads/placing.ts';
 import { listed, meetPool, poolSize } from '../threads/threads.ts';
 import { registerSeats } from '../workers/seat-table.ts';
+import { seatKey, type Seated } from '../workers/taking.ts';
 import { lookAt, ownLook, tell } from './looks.ts';
 import { readOrder, type Order, type ShareOrder } from './order.ts';
 import { tellWorkers } from './process-state.ts';
@@ -72,7 +73,8 @@ function watchPoolSize(): void {
 
 function reportTo(report: string, share: number | null): void {
   const pool = native.poolThreads();
-  const begun = { arguments: process.argv, share, pool, poolComplete: pool.length >= poolSize(), look: ownLook() };
+  const seat = (globalThis as Seated)[seatKey]?.seat ?? null;
+  const begun = { arguments: process.argv, share, seat, pool, poolComplete: pool.length >= poolSize(), look: ownLook() };
   tell(report, { process: process.pid, begun });
   process.once('exit', () => {
     try {

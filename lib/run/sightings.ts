@@ -1,10 +1,14 @@
 /** Watches placed processes from outside: where each thread was seen, from its place's taking to its end. */
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import type { ThreadState } from '../binding.ts';
 import { AffinityError } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { rolesOf, type Knowledge, type NodeWorker, type Role } from '../threads/roles.ts';
 import { told } from '../threads/threads.ts';
+import { askedFor } from './asked.ts';
+import { Lines } from './lines.ts';
 import { lookAt, type Begun, type Look, type Told } from './looks.ts';
+import type { Order } from './order.ts';
+import { Tally } from './tally.ts';
 
 /** A thread's stay, as far as it was seen. */
 export interface Sighting {
@@ -33,28 +37,80 @@ export interface PlacedProcess {
   readonly living: boolean;
 }
 
+/** A thread that lives, and what happened to it since it took its place, or was first seen. */
+export interface LivingThread {
+  readonly tid: number;
+  readonly role: Role;
+  readonly seat: number | null;
+  /** Where the order has it; null where it says nothing of this thread. */
+  readonly asked: string | null;
+  readonly allowed: string;
+  /** It was in its place, and has other CPUs now. */
+  readonly adrift: boolean;
+  readonly migrations: number | null;
+  readonly voluntarySwitches: number | null;
+  readonly involuntarySwitches: number | null;
+}
+
+export interface LivingProcess {
+  readonly pid: number;
+  readonly arguments: readonly string[];
+  readonly share: number | null;
+  readonly threads: readonly LivingThread[];
+  readonly tally: Tally;
+}
+
 const unknown: Role = { role: 'other', certainty: 'unsure', threadId: null, workerName: null };
+
+/** Numbers of threads are given out again. */
+const keyOf = ({ thread, started }: { readonly thread: number; readonly started: number | null }): string => `${thread} ${started}`;
+
+const counted = ['migrations', 'voluntarySwitches', 'involuntarySwitches'] as const;
+
+/** A thread's own look at itself may be a moment older than one at it from outside. */
+function since(first: Look, last: Look, what: (typeof counted)[number]): number | null {
+  const [before, now] = [first[what], last[what]];
+  return before === null || now === null ? null : Math.max(0, now - before);
+}
 
 class WatchedThread {
   role: Role = unknown;
   seat: number | null = null;
+  living = true;
   readonly allowed = new Set<string>();
   readonly on = new Set<number>();
   looks = 0;
   #first: Look;
   #last: Look;
+  #asked: string | null = null;
+  /** Null until it was seen in its place. */
+  #adrift: boolean | null = null;
+  readonly #tally: Tally;
 
-  constructor(look: Look) {
+  constructor(look: Look, tally: Tally) {
     this.#first = look;
     this.#last = look;
+    this.#tally = tally;
   }
 
   saw(look: Look): void {
     this.allowed.add(look.allowed);
-    const ran = look.switches !== this.#last.switches || look.cpuTime !== this.#last.cpuTime;
+    const ran = counted.some((what) => look[what] !== this.#last[what]) || look.cpuTime !== this.#last.cpuTime;
     // Where a thread ran last may be long ago, before it was placed.
     if (ran) this.#sawOn(look);
+    for (const what of counted) this.#tally.add(this.role.role, what, since(this.#last, look, what));
     this.#last = look;
+  }
+
+  /** Holds what was seen last against where the thread is to be; a place that it never had it can't lose. */
+  compare(asked: string | null): void {
+    if (asked !== this.#asked) this.#adrift = null;
+    this.#asked = asked;
+    if (asked === null) return;
+    const inPlace = this.#last.allowed === asked;
+    if (inPlace && this.#adrift === true) this.#tally.add(this.role.role, 'mended', 1);
+    if (!inPlace && this.#adrift === false) this.#tally.add(this.role.role, 'drifts', 1);
+    if (inPlace || this.#adrift !== null) this.#adrift = !inPlace;
   }
 
   /** It took its place a moment ago, and looked at itself: what was seen before does not count. */
@@ -66,6 +122,8 @@ class WatchedThread {
     this.allowed.add(look.allowed);
     this.#sawOn(look);
     this.#last = look;
+    // So that its role has counts, however short it lives.
+    for (const what of counted) this.#tally.add(this.role.role, what, since(look, look, what));
   }
 
   #sawOn({ lastCpu }: Look): void {
@@ -76,7 +134,6 @@ class WatchedThread {
 
   sighting(): Sighting {
     const { role, seat } = this;
-    const [first, last] = [this.#first.migrations, this.#last.migrations];
     return {
       tid: this.#last.thread,
       role,
@@ -85,7 +142,23 @@ class WatchedThread {
       allowed: [...this.allowed],
       seenOn: CpuSet.of(this.on),
       looks: this.looks,
-      migrations: first === null || last === null ? null : last - first,
+      migrations: since(this.#first, this.#last, 'migrations'),
+    };
+  }
+
+  now(): LivingThread {
+    const { role, seat } = this;
+    const [first, last] = [this.#first, this.#last];
+    return {
+      tid: last.thread,
+      role,
+      seat,
+      asked: this.#asked,
+      allowed: last.allowed,
+      adrift: this.#adrift === true,
+      migrations: since(first, last, 'migrations'),
+      voluntarySwitches: since(first, last, 'voluntarySwitches'),
+      involuntarySwitches: since(first, last, 'involuntarySwitches'),
     };
   }
 }
@@ -95,24 +168,37 @@ class WatchedProcess {
   readonly arguments: readonly string[];
   readonly share: number | null;
   living = true;
+  readonly tally: Tally;
+  readonly #order: Order;
   readonly #threads = new Map<string, WatchedThread>();
   readonly #workers = new Map<number, NodeWorker>();
   readonly #known: Knowledge;
 
-  constructor(pid: number, { arguments: words, share, pool, poolComplete, look }: Begun['begun']) {
+  constructor(pid: number, { arguments: words, share, seat, pool, poolComplete, look }: Begun['begun'], order: Order, all: Tally) {
     this.pid = pid;
+    this.#order = order;
+    this.tally = new Tally(all);
     this.#known = { main: pid, workers: this.#workers, pool: new Set(pool), ...(poolComplete ? { poolComplete } : {}) };
     this.arguments = words;
     this.share = share;
-    if (look !== null) this.#thread(look).placed(look);
+    if (look === null) return;
+    const main = this.#thread(look);
+    main.role = { role: 'main', certainty: 'known', threadId: 0, workerName: null };
+    main.seat = seat;
+    main.placed(look);
+    this.#compare(main);
   }
 
-  /** Numbers of threads are given out again. */
+  #compare(thread: WatchedThread): void {
+    const { role, certainty } = thread.role;
+    thread.compare(certainty === 'unsure' ? null : askedFor(this.#order, this.share, role, thread.seat));
+  }
+
   #thread(look: Look): WatchedThread {
-    const key = `${look.thread} ${look.started}`;
+    const key = keyOf(look);
     const known = this.#threads.get(key);
     if (known !== undefined) return known;
-    const thread = new WatchedThread(look);
+    const thread = new WatchedThread(look, this.tally);
     this.#threads.set(key, thread);
     return thread;
   }
@@ -125,6 +211,7 @@ class WatchedProcess {
     thread.role = { role: 'worker', certainty: 'known', threadId, workerName: null };
     thread.seat = seat;
     thread.placed(look);
+    this.#compare(thread);
   }
 
   ends(threads: readonly { look: Look; role: Role }[]): void {
@@ -132,13 +219,16 @@ class WatchedProcess {
       const thread = this.#thread(look);
       thread.saw(look);
       thread.role = role;
+      this.#compare(thread);
     }
   }
 
-  look(): void {
+  /** @param keeps Threads that have ended are remembered. */
+  look(keeps: boolean): void {
     if (!this.living) return;
     try {
       const states = told(this.pid);
+      this.#end(states, keeps);
       const roles = rolesOf(states, this.#known);
       for (const state of states) {
         const look = lookAt(state);
@@ -146,11 +236,30 @@ class WatchedProcess {
         thread.saw(look);
         const role = roles.get(state.thread);
         if (role !== undefined && thread.role.certainty !== 'known') thread.role = role;
+        this.#compare(thread);
       }
     } catch (error) {
       if (!(error instanceof AffinityError)) throw error;
       this.living = false;
     }
+  }
+
+  /** Whoever is not among these has ended. */
+  #end(states: readonly ThreadState[], keeps: boolean): void {
+    const here = new Set(states.map(keyOf));
+    for (const [key, thread] of this.#threads) {
+      if (here.has(key)) continue;
+      thread.living = false;
+      if (!keeps) this.#threads.delete(key);
+    }
+    const numbers = new Set(states.map(({ thread }) => thread));
+    for (const tid of this.#workers.keys()) if (!numbers.has(tid)) this.#workers.delete(tid);
+  }
+
+  now(): LivingProcess {
+    const { pid, arguments: words, share, tally } = this;
+    const threads = [...this.#threads.values()].filter(({ living }) => living).map((thread) => thread.now());
+    return { pid, arguments: words, share, tally, threads };
   }
 
   placed(): PlacedProcess {
@@ -159,38 +268,50 @@ class WatchedProcess {
   }
 }
 
-/** ms between looks. */
-const often = 250;
 /** Looking takes at most one part in so many of a CPU's time. */
 const sparing = 50;
 
-/** Looks at all placed processes of a run, four times a second, and seldomer where that took more than a fiftieth of a CPU. */
+export interface Watching {
+  readonly order: Order;
+  /** ms between looks, more where looking would take more than a fiftieth of a CPU. */
+  readonly often: number;
+  /** Threads and processes that have ended are remembered for `end`; counts are in any case. */
+  readonly keeps: boolean;
+}
+
+/** Looks at all placed processes of a run. */
 export class Sightings {
   /** Looks that were taken. */
   count = 0;
-  readonly #file: number;
-  #read = 0;
-  #rest = '';
-  readonly #processes: WatchedProcess[] = [];
+  /** Of all processes that there were. */
+  readonly tally = new Tally();
+  readonly #lines: Lines;
+  readonly #watching: Watching;
+  #processes: WatchedProcess[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** @param report The file that placed processes write into. */
-  constructor(report: string) {
-    writeFileSync(report, '', { mode: 0o600 });
-    this.#file = openSync(report, 'r');
+  constructor(report: string, watching: Watching) {
+    this.#lines = new Lines(report);
+    this.#watching = watching;
   }
 
   begin(): void {
     const before = process.cpuUsage();
     this.#look();
     const { user, system } = process.cpuUsage(before);
-    this.#timer = setTimeout(() => this.begin(), Math.max(often, (sparing * (user + system)) / 1000));
+    this.#timer = setTimeout(() => this.begin(), Math.max(this.#watching.often, (sparing * (user + system)) / 1000));
+  }
+
+  /** The processes that lived at the last look, and their threads. */
+  now(): LivingProcess[] {
+    return this.#processes.filter(({ living }) => living).map((process) => process.now());
   }
 
   end(): PlacedProcess[] {
     clearTimeout(this.#timer);
     this.#look();
-    closeSync(this.#file);
+    this.#lines.close();
     return this.#processes.map((process) => process.placed());
   }
 
@@ -203,23 +324,16 @@ export class Sightings {
     if ('begun' in line) {
       // A process that became another program, or whose number is another's.
       if (known !== undefined) known.living = false;
-      this.#processes.push(new WatchedProcess(line.process, line.begun));
+      this.#processes.push(new WatchedProcess(line.process, line.begun, this.#watching.order, this.tally));
     } else if ('seated' in line) known?.seated(line.seated.threadId, line.seated.seat, line.seated.look);
     else known?.ends(line.ends.threads);
   }
 
   #look(): void {
     this.count += 1;
-    const part = Buffer.alloc(65_536);
-    for (;;) {
-      const bytes = readSync(this.#file, part, 0, part.length, this.#read);
-      if (bytes === 0) break;
-      this.#read += bytes;
-      this.#rest += part.toString('utf8', 0, bytes);
-    }
-    const lines = this.#rest.split('\n');
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) this.#take(JSON.parse(line) as Told);
-    for (const process of this.#processes) process.look();
+    for (const line of this.#lines.take()) this.#take(JSON.parse(line) as Told);
+    // Its last words came before its end was seen, and have been read now.
+    if (!this.#watching.keeps) this.#processes = this.#processes.filter(({ living }) => living);
+    for (const process of this.#processes) process.look(this.#watching.keeps);
   }
 }

@@ -208,10 +208,13 @@ const hosts = new Set([
   'docs.kernel.org',
   'github.com',
   'keepachangelog.com',
+  'kubernetes.io',
   'learn.microsoft.com',
   'man7.org',
   'nodejs.org',
+  'prometheus.io',
   'semver.org',
+  'slurm.schedmd.com',
 ]);
 
 function deadLinks(page: string, text: string): string[] {

@@ -3,7 +3,7 @@
  * output: `[{ name, verdict, observed }]`. The kernel's switches and its record of the thread are read and written here,
  * past every call under test.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -23,16 +23,7 @@ import { recorded } from '../record.ts';
 
 const folder = '/sys/devices/system/cpu';
 const online = (): CpuSet => CpuSet.parse(readFileSync(`${folder}/online`, 'utf8').trim());
-
-/** A CPU is online before the kernel's cpusets have it, in a work item of their own: until then sets are given without it. */
-function switchCpu(cpu: number, on: boolean): void {
-  writeFileSync(`${folder}/cpu${cpu}/online`, on ? '1' : '0');
-  if (!on) return;
-  const until = Date.now() + 20_000;
-  while (spawnSync('taskset', ['-c', String(cpu), 'true']).status !== 0)
-    if (Date.now() > until) throw new Error(`CPU ${cpu} is online, and no thread may be placed there`);
-}
-
+const switchCpu = (cpu: number, on: boolean): void => writeFileSync(`${folder}/cpu${cpu}/online`, on ? '1' : '0');
 const switchable = readdirSync(folder)
   .flatMap((name) => /^cpu(\d+)$/.exec(name)?.slice(1).map(Number) ?? [])
   .filter((cpu) => readdirSync(`${folder}/cpu${cpu}`).includes('online'))
@@ -175,6 +166,8 @@ async function otherThreads(): Promise<void> {
   await found.check(
     'another thread is not placed on offline CPUs only, nor with it the others that were meant; their sets are as they were',
     () => {
+      // Not `mine`: Linux before 6.2 has left out of it what was offline when a set ended.
+      const own = allowed();
       for (const { stays, goes } of pairs) {
         setThreadAffinity(tid, [stays, goes]);
         const before = bits();
@@ -185,12 +178,12 @@ async function otherThreads(): Promise<void> {
             errorCode(() => setThreadAffinity([process.pid, tid], [goes])),
           );
           agree('the kernel allows', stays, there());
-          agree('the calling thread', mine.minus(CpuSet.of([goes])), allowed());
+          agree('the calling thread', own.minus(CpuSet.of([goes])), allowed());
         });
         agree('its bits', before, bits());
       }
       setThreadAffinity(tid, start);
-      agree('affinity()', mine, affinity());
+      agree('affinity()', own, affinity());
       return `in ${pairs.length} of ${groups.length} groups, born with ${asBorn}`;
     },
   );

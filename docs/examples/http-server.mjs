@@ -1,0 +1,107 @@
+// An HTTP server whose event loop has a core for itself: libuv's pool, V8's helpers and workers run elsewhere.
+//   node http-server.mjs [--seconds N]
+import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, createServer, get } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { allowedCpus, pin, placeProcess, threads } from 'groupaffinity';
+import { spread } from 'groupaffinity/workers';
+import { compare, interleave, machine, percentile, seconds, table } from './measure.mjs';
+
+/** Sends a request every five milliseconds, whether the last one is answered or not, for as long as a message says. */
+function client([port, cpus]) {
+  pin(cpus);
+  const agent = new Agent({ keepAlive: true, maxSockets: 20 });
+  process.once('disconnect', () => process.exit());
+  process.on('message', (milliseconds) => {
+    const latencies = [];
+    let waiting = 0;
+    const end = performance.now() + milliseconds;
+    const pace = setInterval(() => {
+      const sent = performance.now();
+      if (sent > end) clearInterval(pace);
+      waiting += 1;
+      get({ port, agent }, (response) =>
+        response.resume().on('end', () => {
+          latencies.push(performance.now() - sent);
+          waiting -= 1;
+          if (waiting === 0 && performance.now() > end) process.send(latencies);
+        }),
+      ).on('error', () => process.exit(1));
+    }, 5);
+  });
+}
+
+async function server() {
+  const everywhere = allowedCpus();
+  const [loop, clientCpus = loop] = spread({ by: 'core' }).seats.map(({ cpus }) => cpus);
+  const others = everywhere.minus(loop).minus(clientCpus);
+  const elsewhere = others.size > 0 ? others : clientCpus;
+  const place = () => placeProcess({ main: loop, workers: elsewhere, libuv: elsewhere, v8: elsewhere });
+  const release = () => placeProcess({ main: everywhere, workers: everywhere, libuv: everywhere, v8: everywhere });
+
+  const catalogue = Array.from({ length: 100 }, (_, id) => ({ id, name: `article ${id}`, price: id * 7 }));
+  const http = createServer((_, response) => response.end(JSON.stringify(catalogue))).listen(0, 'localhost');
+  await once(http, 'listening');
+  const load = fork(import.meta.filename, ['client', http.address().port, clientCpus]);
+  load.once('exit', (status) => process.exit(status ?? 1));
+
+  // What keeps libuv's pool busy: logs are compressed, four at a time.
+  const log = Buffer.from(randomBytes(48 * 1024).toString('base64'));
+  let compressed = 0;
+  for (let at = 0; at < 4; at += 1)
+    void (async () => {
+      for (;;) {
+        await promisify(gzip)(log);
+        compressed += log.length;
+      }
+    })();
+
+  const ticks = monitorEventLoopDelay({ resolution: 1 });
+  ticks.enable();
+
+  async function serve(milliseconds) {
+    const [before, begun] = [compressed, performance.now()];
+    ticks.reset();
+    load.send(milliseconds);
+    const [latencies] = await once(load, 'message');
+    return {
+      'median latency, ms': percentile(latencies, 0.5),
+      'p99 latency, ms': percentile(latencies, 0.99),
+      'p99 of a 1 ms timer in the server, ms': ticks.percentile(99) / 1e6,
+      'MiB compressed a second': (compressed - before) / 2 ** 20 / ((performance.now() - begun) / 1000),
+    };
+  }
+
+  console.log(machine());
+  if (elsewhere === loop) console.log('There is one core: the event loop shares it, wherever it is placed.');
+  else if (elsewhere === clientCpus) console.log('There are two cores: the client shares one with the work in the background.');
+  await serve(200);
+  place();
+  table(threads().map(({ role, tid, allowed, lastCpu }) => ({ role, tid, 'kernel allows': allowed, 'ran last on': lastCpu })));
+  const found = await interleave(seconds, {
+    placed: (milliseconds) => {
+      place();
+      return serve(milliseconds);
+    },
+    free: (milliseconds) => {
+      release();
+      return serve(milliseconds);
+    },
+  });
+  release();
+  compare(found, {
+    'median latency, ms': 'less',
+    'p99 latency, ms': 'less',
+    'p99 of a 1 ms timer in the server, ms': 'less',
+    'MiB compressed a second': 'more',
+  });
+  load.disconnect();
+}
+
+const [, , role, ...rest] = process.argv;
+if (role === 'client') client(rest);
+else await server();

@@ -4,7 +4,6 @@ import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, get } from 'node:http';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { allowedCpus, pin, placeProcess, threads } from 'groupaffinity';
@@ -60,18 +59,25 @@ async function server() {
       }
     })();
 
-  const ticks = monitorEventLoopDelay({ resolution: 1 });
-  ticks.enable();
+  // How long the event loop takes to come round to a timer of a millisecond.
+  let turns = [];
+  let last = performance.now();
+  const turn = () => {
+    turns.push(performance.now() - last);
+    last = performance.now();
+  };
+  setInterval(turn, 1).unref();
 
   async function serve(milliseconds) {
     const [before, begun] = [compressed, performance.now()];
-    ticks.reset();
+    turns = [];
     load.send(milliseconds);
     const [latencies] = await once(load, 'message');
+    turn();
     return {
       'median latency, ms': percentile(latencies, 0.5),
       'p99 latency, ms': percentile(latencies, 0.99),
-      'p99 of a 1 ms timer in the server, ms': ticks.percentile(99) / 1e6,
+      'p99 turn of the event loop, ms': percentile(turns, 0.99),
       'MiB compressed a second': (compressed - before) / 2 ** 20 / ((performance.now() - begun) / 1000),
     };
   }
@@ -96,7 +102,7 @@ async function server() {
   compare(found, {
     'median latency, ms': 'less',
     'p99 latency, ms': 'less',
-    'p99 of a 1 ms timer in the server, ms': 'less',
+    'p99 turn of the event loop, ms': 'less',
     'MiB compressed a second': 'more',
   });
   load.disconnect();

@@ -36,9 +36,11 @@ function client([port, cpus]) {
 
 async function server() {
   const everywhere = allowedCpus();
-  const [loop, clientCpus = loop] = spread({ by: 'core' }).seats.map(({ cpus }) => cpus);
+  const cores = spread({ by: 'core' }).seats.map(({ cpus }) => cpus);
+  const loop = cores[0];
+  const clientCpus = cores.length > 2 ? cores[1] : loop;
   const others = everywhere.minus(loop).minus(clientCpus);
-  const elsewhere = others.size > 0 ? others : clientCpus;
+  const elsewhere = others.size > 0 ? others : loop;
   const place = () => placeProcess({ main: loop, workers: elsewhere, libuv: elsewhere, v8: elsewhere });
   const release = () => placeProcess({ main: everywhere, workers: everywhere, libuv: everywhere, v8: everywhere });
 
@@ -83,8 +85,8 @@ async function server() {
   }
 
   console.log(machine());
-  if (elsewhere === loop) console.log('There is one core: the event loop shares it, wherever it is placed.');
-  else if (elsewhere === clientCpus) console.log('There are two cores: the client shares one with the work in the background.');
+  if (cores.length === 1) console.log('There is one core, and all share it: placing can gain nothing.');
+  if (cores.length === 2) console.log("There are two cores: the client runs on the event loop's.");
   await serve(200);
   place();
   table(threads().map(({ role, tid, allowed, lastCpu }) => ({ role, tid, 'kernel allows': allowed, 'ran last on': lastCpu })));

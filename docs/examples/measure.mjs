@@ -36,7 +36,7 @@ const ascending = (numbers) => [...numbers].sort((a, b) => a - b);
 export const percentile = (numbers, part) => ascending(numbers)[Math.ceil(part * numbers.length) - 1];
 export const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-export function median(numbers) {
+function median(numbers) {
   const sorted = ascending(numbers);
   const half = sorted.length / 2;
   return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
@@ -45,7 +45,7 @@ export function median(numbers) {
 const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 
 /** The median of some numbers with their range. */
-function told(numbers) {
+export function withRange(numbers) {
   return `${short.format(median(numbers))} (${short.format(Math.min(...numbers))} to ${short.format(Math.max(...numbers))})`;
 }
 
@@ -57,7 +57,9 @@ export function compare(found, better) {
   const [ours, ...others] = Object.keys(found);
   const figures = Object.keys(better);
   const all = (way, figure) => found[way].map((round) => round[figure]);
-  table(figures.map((figure) => ({ '': figure, ...Object.fromEntries(Object.keys(found).map((way) => [way, told(all(way, figure))])) })));
+  table(
+    figures.map((figure) => ({ '': figure, ...Object.fromEntries(Object.keys(found).map((way) => [way, withRange(all(way, figure))])) })),
+  );
   for (const figure of figures.filter((figure) => better[figure] !== null))
     for (const other of others) {
       // Round by round: a machine that changes its speed meanwhile changes both.
@@ -68,7 +70,7 @@ export function compare(found, better) {
       }
       const [more, less] = [ratios.every((ratio) => ratio > 1), ratios.every((ratio) => ratio < 1)];
       const verdict = more || less ? (more === (better[figure] === 'more') ? 'better' : 'worse') : 'no difference to be seen here';
-      console.log(`${figure}: ${ours} has ${told(ratios)} times what ${other} has, ${verdict}.`);
+      console.log(`${figure}: ${ours} has ${withRange(ratios)} times what ${other} has, ${verdict}.`);
     }
 }
 

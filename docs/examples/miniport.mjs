@@ -6,7 +6,7 @@ import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
 import { allowedCpus, threads } from 'groupaffinity';
 import * as stor from 'groupaffinity/storport';
 import { DISPATCH_LEVEL, KeLowerIrql, KeRaiseIrql } from 'groupaffinity/wdm';
-import { compare, interleave, machine, median, seconds } from './measure.mjs';
+import { compare, interleave, machine, seconds, withRange } from './measure.mjs';
 
 const HwDeviceExtension = {};
 const channel = new BroadcastChannel('completions');
@@ -97,7 +97,7 @@ if (isMainThread) {
     }
     console.log(`group ${Group}:`);
     compare(found, { '% on their processor': 'more', 'µs a request': null });
-    const costs = (way) => median(found[way].map((round, at) => round['µs a request'] - found.free[at]['µs a request'])).toFixed(2);
+    const costs = (way) => withRange(found[way].map((round, at) => round['µs a request'] - found.free[at]['µs a request']));
     console.log(`A Set and its Revert cost ${costs('in place')} µs where the thread stays, ${costs('steered')} µs where the Set moves it.`);
     left -= 1;
     if (left === 0) break;

@@ -34,48 +34,54 @@ if (isMainThread) {
     process.exit(1);
   });
 
-  /** A pool with a table that one of its workers has filled. */
-  async function makePool(size, placement) {
-    const pool = new Piscina({ filename: import.meta.url, minThreads: size, maxThreads: size, ...placement });
-    const memory = new SharedArrayBuffer(lines * wordsInLine * 4);
+  const makePool = (size, placement) => new Piscina({ filename: import.meta.url, minThreads: size, maxThreads: size, ...placement });
+
+  async function tableFilledBy(pool) {
+    const memory = new SharedArrayBuffer(lines * wordsInLine * Uint32Array.BYTES_PER_ELEMENT);
     await pool.run(memory, { name: 'fill' });
-    return { pool, memory };
+    return memory;
+  }
+  const tablesFilledBy = (pools) => Promise.all(pools.map(tableFilledBy));
+
+  /** All workers of all pools at once, each pool's in one table. */
+  async function lookUpEverywhere(pools, tables, milliseconds) {
+    const times = await Promise.all(pools.flatMap((pool, at) => pool.threads.map(() => pool.run({ memory: tables[at], milliseconds }))));
+    return { 'ns a look-up': sum(times) / times.length };
   }
 
-  const nodes = [];
-  for (const { node, cpus } of spread({ by: 'numa' }).seats) {
+  const nodes = spread({ by: 'numa' }).seats;
+  const pools = nodes.map(({ cpus }) => {
     const plan = spread({ by: 'core', within: cpus });
-    nodes.push({ node, cpus, ...(await makePool(plan.seats.length, workerOptions(plan))) });
-  }
-  const free = await makePool(sum(nodes.map(({ pool }) => pool.threads.length)), {});
-
-  /** All workers of all pools at once, each node's in its own table or in one some nodes further. */
-  async function lookUpEverywhere(pools, further, milliseconds) {
-    const times = pools.flatMap(({ pool }, at) => {
-      const { memory } = pools[(at + further) % pools.length];
-      return pool.threads.map(() => pool.run({ memory, milliseconds }));
-    });
-    const found = await Promise.all(times);
-    return { 'ns a look-up': sum(found) / found.length };
-  }
+    return makePool(plan.seats.length, workerOptions(plan));
+  });
+  const free = makePool(sum(pools.map((pool) => pool.threads.length)), {});
+  const local = await tablesFilledBy(pools);
+  const anywhere = await tablesFilledBy([free]);
 
   console.log(machine());
-  await lookUpEverywhere(nodes, 0, 100);
+  await lookUpEverywhere(pools, local, 100);
   const all = threads();
   table(
-    nodes.flatMap(({ node, cpus, pool }) =>
+    pools.flatMap((pool, at) =>
       pool.threads.map(({ threadId }) => {
         const { tid, allowed, lastCpu } = all.find((thread) => thread.threadId === threadId);
+        const { node, cpus } = nodes[at];
         return { node, 'its CPUs': cpus, worker: threadId, tid, 'kernel allows': allowed, 'ran last on': lastCpu };
       }),
     ),
   );
   if (nodes.length === 1) console.log('There is one NUMA node: all memory is as near, and a pool a node can gain nothing.');
   const found = await interleave(seconds, {
-    local: (milliseconds) => lookUpEverywhere(nodes, 0, milliseconds),
-    ...(nodes.length > 1 && { remote: (milliseconds) => lookUpEverywhere(nodes, 1, milliseconds) }),
-    free: (milliseconds) => lookUpEverywhere([free], 0, milliseconds),
+    local: (milliseconds) => lookUpEverywhere(pools, local, milliseconds),
+    ...(nodes.length > 1 && {
+      // New ones each time: what another node reads for a while, Linux moves there.
+      remote: async (milliseconds) => {
+        const [first, ...others] = await tablesFilledBy(pools);
+        return lookUpEverywhere(pools, [...others, first], milliseconds);
+      },
+    }),
+    free: (milliseconds) => lookUpEverywhere([free], anywhere, milliseconds),
   });
   compare(found, { 'ns a look-up': 'less' });
-  await Promise.all([free, ...nodes].map(({ pool }) => pool.destroy()));
+  await Promise.all([free, ...pools].map((pool) => pool.destroy()));
 }

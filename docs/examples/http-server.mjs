@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, get } from 'node:http';
+import { setInterval, setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { allowedCpus, pin, placeProcess, threads } from 'groupaffinity';
@@ -14,23 +15,28 @@ import { compare, interleave, machine, percentile, seconds, table } from './meas
 function client([port, cpus]) {
   pin(cpus);
   const agent = new Agent({ keepAlive: true, maxSockets: 20 });
+
+  async function ask() {
+    const sent = performance.now();
+    const [response] = await once(get({ port, agent }), 'response');
+    await once(response.resume(), 'end');
+    return performance.now() - sent;
+  }
+
+  async function failed(error) {
+    // When the server was ended, this process ends before that, by 'disconnect'.
+    await setTimeout(1000);
+    throw error;
+  }
+
   process.once('disconnect', () => process.exit());
-  process.on('message', (milliseconds) => {
-    const latencies = [];
-    let waiting = 0;
-    const end = performance.now() + milliseconds;
-    const pace = setInterval(() => {
-      const sent = performance.now();
-      if (sent > end) clearInterval(pace);
-      waiting += 1;
-      get({ port, agent }, (response) =>
-        response.resume().on('end', () => {
-          latencies.push(performance.now() - sent);
-          waiting -= 1;
-          if (waiting === 0 && performance.now() > end) process.send(latencies);
-        }),
-      ).on('error', () => process.exit(1));
-    }, 5);
+  process.on('message', async (milliseconds) => {
+    const answers = [];
+    for await (const begun of setInterval(5, performance.now())) {
+      answers.push(ask().catch(failed));
+      if (performance.now() > begun + milliseconds) break;
+    }
+    process.send(await Promise.all(answers));
   });
 }
 
@@ -45,7 +51,7 @@ async function server() {
   const release = () => placeProcess({ main: everywhere, workers: everywhere, libuv: everywhere, v8: everywhere });
 
   const catalogue = Array.from({ length: 100 }, (_, id) => ({ id, name: `article ${id}`, price: id * 7 }));
-  const http = createServer((_, response) => response.end(JSON.stringify(catalogue))).listen(0, 'localhost');
+  const http = createServer({ keepAliveTimeout: 60_000 }, (_, response) => response.end(JSON.stringify(catalogue))).listen(0, 'localhost');
   await once(http, 'listening');
   const load = fork(import.meta.filename, ['client', http.address().port, clientCpus]);
   load.once('exit', (status) => process.exit(status ?? 1));
@@ -61,21 +67,23 @@ async function server() {
       }
     })();
 
-  // How long the event loop takes to come round to a timer of a millisecond.
   let turns = [];
-  let last = performance.now();
-  const turn = () => {
-    turns.push(performance.now() - last);
-    last = performance.now();
-  };
-  setInterval(turn, 1).unref();
+  /** Notes again and again how long the event loop takes to come round to a timer of a millisecond. */
+  async function watchTheLoop() {
+    let last = performance.now();
+    for await (const _ of setInterval(1)) {
+      turns.push(performance.now() - last);
+      last = performance.now();
+    }
+  }
+  void watchTheLoop();
 
   async function serve(milliseconds) {
     const [before, begun] = [compressed, performance.now()];
     turns = [];
     load.send(milliseconds);
     const [latencies] = await once(load, 'message');
-    turn();
+    await setTimeout(5);
     return {
       'median latency, ms': percentile(latencies, 0.5),
       'p99 latency, ms': percentile(latencies, 0.99),

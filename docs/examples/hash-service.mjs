@@ -35,7 +35,7 @@ if (isMainThread) {
         const asked = performance.now();
         const { worker, seat } = await pool.run('correct horse battery staple');
         latencies.push(performance.now() - asked);
-        seatOf.set(worker, seat);
+        if (seat !== undefined) seatOf.set(worker, seat);
       } while (performance.now() < begun + milliseconds);
     };
     await Promise.all(pool.threads.flatMap(() => [client(), client()]));
@@ -47,7 +47,8 @@ if (isMainThread) {
   }
 
   console.log(machine());
-  for (const pool of [pinned, free]) await serve(pool, 200);
+  await serve(free, 200);
+  while (seatOf.size < plan.seats.length) await serve(pinned, 200);
   table(
     inPool(pinned).map(({ threadId, tid, allowed, lastCpu }) => {
       const seat = seatOf.get(threadId);

@@ -56,6 +56,7 @@ async function server() {
   const load = fork(import.meta.filename, ['client', http.address().port, clientCpus]);
   load.once('exit', (status) => process.exit(status ?? 1));
 
+  place();
   // What keeps libuv's pool busy: logs are compressed, four at a time.
   const log = Buffer.from(randomBytes(48 * 1024).toString('base64'));
   let compressed = 0;
@@ -96,7 +97,6 @@ async function server() {
   if (cores.length === 1) console.log('There is one core, and all share it: placing can gain nothing.');
   if (cores.length === 2) console.log("There are two cores: the client runs on the event loop's.");
   await serve(200);
-  place();
   table(threads().map(({ role, tid, allowed, lastCpu }) => ({ role, tid, 'kernel allows': allowed, 'ran last on': lastCpu })));
   const found = await interleave(seconds, {
     placed: (milliseconds) => {

@@ -60,12 +60,10 @@ if (isMainThread) {
 
   console.log(machine());
   await lookUpEverywhere(pools, local, 100);
-  const all = threads();
+  const ofPool = (pool) => threads().filter(({ threadId }) => pool.threads.some((worker) => worker.threadId === threadId));
   table(
-    pools.flatMap((pool, at) =>
-      pool.threads.map(({ threadId }) => {
-        const { tid, allowed, lastCpu } = all.find((thread) => thread.threadId === threadId);
-        const { node, cpus } = nodes[at];
+    nodes.flatMap(({ node, cpus }, at) =>
+      ofPool(pools[at]).map(({ threadId, tid, allowed, lastCpu }) => {
         return { node, 'its CPUs': cpus, worker: threadId, tid, 'kernel allows': allowed, 'ran last on': lastCpu };
       }),
     ),

@@ -63,7 +63,7 @@ const steps = {
   },
 
   format() {
-    tool('oxfmt', ['--check', 'lib', 'test', 'native', '.oxlintrc.json']);
+    tool('oxfmt', ['--check', 'lib', 'test', 'native', 'docs', '.oxlintrc.json']);
     tool('clang-format', ['--dry-run', '-Werror', ...sources('native', /\.(cc|h)$/), ...sources('test', /\.(cc|h)$/)]);
   },
 

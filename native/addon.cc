@@ -887,6 +887,13 @@ Napi::ArrayBuffer share_memory(Napi::Env env, Environment& here, std::size_t wor
   return buffer;
 }
 
+// By its address in the template nothing is allocated for a function, and nothing freed: a worker's start waits for it.
+template <Napi::Value (*call)(const Napi::CallbackInfo&)>
+void named(Napi::Object exports, const char* name) {
+  const Napi::Env env = exports.Env();
+  exports.Set(name, Napi::Function::New<call>(env, name, env.GetInstanceData<Environment>()));
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   note_start();
   auto* const here = new Environment;
@@ -913,65 +920,62 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   raw("currentCpu", current);
   raw("clock", read_clock);
 
-  const auto named = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, call, name, here));
-  };
-  named("support", describe_support);
-  named("readCpus", read_cpus_here);
-  named("readMachine", read_machine_at);
-  named("formGroups", form_groups_from);
-  named("groups", formed_groups);
-  named("addPlan", add_plan_from);
-  named("takeSeat", take_seat_in);
-  named("seatSitters", sitters_of);
-  named("planDescription", description_of);
-  named("currentThread", thread_number);
-  named("readThread", read_thread_by);
-  named("readThreads", read_threads_of);
-  named("confineThread", confine_thread_by);
-  named("restoreThread", restore_thread_by);
-  named("setNice", set_nice_of);
-  named("niceOf", nice_of_thread);
-  named("introduce", introduce);
-  named("inhabitants", all_inhabitants);
-  named("hasSystemAffinity", thread_has_system_affinity);
-  named("poolThreads", known_pool_threads);
-  named("callPool", call_pool);
-  named("setPriority", set_priority_of);
-  named("threadLevel", level_of_thread);
-  named("hardwareId", hardware_id);
-  named("hardwareIds", all_hardware_ids);
-  named("setOnline", set_cpu_online);
-  named("currentUser", user_number);
-  named("findProcesses", find_all_processes);
-  named("readProcess", read_process_by);
-  named("leaveToChildren", leave_words_to_children);
-  named("noteStart", note_words_of_start);
-  named("firstEnvironment", environment_at_first);
-  named("become", become_program);
-  named("catchSignals", catch_all_signals);
-  named("handSignalsTo", hand_signals);
-  named("endBySignal", end_this_by_signal);
-  named("claimName", claim_for_environment);
-  named("letGo", let_last_go);
-  named("isClaimed", is_name_claimed);
-  named("timeBareExchanges", time_exchanges);
-  named("timeCurrentCpu", time_getcpu);
-  named("measureRoundTrips", round_trips_between);
-  named("beginGuard", begin_guard);
-  named("endGuard", end_guard);
-  named("takeDrifts", drifts_of);
-  named("measureArrivals", arrivals_of);
-  named("measureGaps", gaps_of);
-  named("cpuTime", time_of_cpus);
-  named("underHypervisor", hypervised);
-  named("addContext", new_context);
-  named("beginContext", begin_context_here);
-  named("endContext", end_context_of);
-  named("ownContext", own_context);
-  named("contextThread", thread_of_context);
-  named("isContext", is_context_number);
-  named("waitForContext", wait_for);
+  named<describe_support>(exports, "support");
+  named<read_cpus_here>(exports, "readCpus");
+  named<read_machine_at>(exports, "readMachine");
+  named<form_groups_from>(exports, "formGroups");
+  named<formed_groups>(exports, "groups");
+  named<add_plan_from>(exports, "addPlan");
+  named<take_seat_in>(exports, "takeSeat");
+  named<sitters_of>(exports, "seatSitters");
+  named<description_of>(exports, "planDescription");
+  named<thread_number>(exports, "currentThread");
+  named<read_thread_by>(exports, "readThread");
+  named<read_threads_of>(exports, "readThreads");
+  named<confine_thread_by>(exports, "confineThread");
+  named<restore_thread_by>(exports, "restoreThread");
+  named<set_nice_of>(exports, "setNice");
+  named<nice_of_thread>(exports, "niceOf");
+  named<introduce>(exports, "introduce");
+  named<all_inhabitants>(exports, "inhabitants");
+  named<thread_has_system_affinity>(exports, "hasSystemAffinity");
+  named<known_pool_threads>(exports, "poolThreads");
+  named<call_pool>(exports, "callPool");
+  named<set_priority_of>(exports, "setPriority");
+  named<level_of_thread>(exports, "threadLevel");
+  named<hardware_id>(exports, "hardwareId");
+  named<all_hardware_ids>(exports, "hardwareIds");
+  named<set_cpu_online>(exports, "setOnline");
+  named<user_number>(exports, "currentUser");
+  named<find_all_processes>(exports, "findProcesses");
+  named<read_process_by>(exports, "readProcess");
+  named<leave_words_to_children>(exports, "leaveToChildren");
+  named<note_words_of_start>(exports, "noteStart");
+  named<environment_at_first>(exports, "firstEnvironment");
+  named<become_program>(exports, "become");
+  named<catch_all_signals>(exports, "catchSignals");
+  named<hand_signals>(exports, "handSignalsTo");
+  named<end_this_by_signal>(exports, "endBySignal");
+  named<claim_for_environment>(exports, "claimName");
+  named<let_last_go>(exports, "letGo");
+  named<is_name_claimed>(exports, "isClaimed");
+  named<time_exchanges>(exports, "timeBareExchanges");
+  named<time_getcpu>(exports, "timeCurrentCpu");
+  named<round_trips_between>(exports, "measureRoundTrips");
+  named<begin_guard>(exports, "beginGuard");
+  named<end_guard>(exports, "endGuard");
+  named<drifts_of>(exports, "takeDrifts");
+  named<arrivals_of>(exports, "measureArrivals");
+  named<gaps_of>(exports, "measureGaps");
+  named<time_of_cpus>(exports, "cpuTime");
+  named<hypervised>(exports, "underHypervisor");
+  named<new_context>(exports, "addContext");
+  named<begin_context_here>(exports, "beginContext");
+  named<end_context_of>(exports, "endContext");
+  named<own_context>(exports, "ownContext");
+  named<thread_of_context>(exports, "contextThread");
+  named<is_context_number>(exports, "isContext");
+  named<wait_for>(exports, "waitForContext");
   return exports;
 }
 

@@ -42,12 +42,14 @@ export async function run({ rounds = 200 }: Options): Promise<Report> {
   const nothing = join(checkout, 'build', 'bench', 'nothing.cjs');
   for (const file of [empty, nothing]) writeFileSync(file, '');
   const plan = spread({ by: 'cpu' });
+  const everywhere = spread({ by: 'package' });
   // Options made for each worker, as it is written most: what they cost counts.
   const bare = 'no options';
   const cases: Record<string, () => WorkerOptions> = {
     [bare]: () => ({}),
     'a copy of the environment': () => ({ env: { ...process.env } }),
     'that, and --require of an empty file': () => ({ env: { ...process.env }, execArgv: [...process.execArgv, '--require', nothing] }),
+    'workerOptions of a seat with every CPU': () => workerOptions(everywhere),
     'workerOptions(plan)': () => workerOptions(plan),
   };
   const starts = new Map(Object.keys(cases).map((name) => [name, [] as Start[]]));

@@ -270,19 +270,6 @@ function prebuilt(): string[] {
     });
 }
 
-/** One line for any shell, run from any folder. */
-function buildCommand(): string {
-  const { existsSync } = process.getBuiltinModule('node:fs');
-  const nodedir = dirname(dirname(process.execPath));
-  // Headers that lie beside the binary need no download.
-  const headers = existsSync(join(nodedir, 'include', 'node', 'node_api.h')) ? ` --nodedir "${nodedir}"` : '';
-  const nodeGyp = join(packageRoot, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
-  return [
-    `npm install --prefix "${packageRoot}" --no-save --no-package-lock --save-prod --omit=dev --ignore-scripts node-addon-api@8 node-gyp@12`,
-    `node "${nodeGyp}" rebuild --directory "${packageRoot}"${headers}`,
-  ].join(' && ');
-}
-
 function loadFailure(cause: unknown): AffinityError {
   const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
   const carried = prebuilt();
@@ -293,8 +280,8 @@ function loadFailure(cause: unknown): AffinityError {
       `Found:  ${found}`,
       `Needed: a groupaffinity.node for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? 'none'}, at least 9)`,
       `Here:   prebuilt ones for ${carried.length === 0 ? 'no system' : carried.join(', ')}`,
-      'To do:  build it from source (that needs Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3):',
-      `        ${buildCommand()}`,
+      'To do:  build it from source (that needs npm, Python 3, make and a C++20 compiler; on Debian: apt-get install g++ make python3):',
+      `        node "${join(packageRoot, 'native', 'from-source.mjs')}"`,
     ].join('\n'),
     { cause },
   );

@@ -99,6 +99,12 @@ export function wrongType(message: string): TypeError {
   return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
+/** Refuses options that nobody reads: a misspelled one would be left out in silence. */
+export function checkOptions(taker: string, options: object, known: readonly string[]): void {
+  const wrong = Object.keys(options).find((key) => !known.includes(key));
+  if (wrong !== undefined) throw wrongType(`${taker} has no option ${show(wrong)}; its options are ${known.join(', ')}`);
+}
+
 /** A RangeError in the shape that Node's own argument errors have. */
 export function outOfRange(message: string): RangeError {
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });

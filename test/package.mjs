@@ -73,9 +73,9 @@ export function pack(checkout, folder) {
   const [{ filename, size, unpackedSize, files }] = packed;
   const paths = files.map(({ path }) => path);
   const strays = paths.filter(
-    (path) =>
-      !/^(dist|docs|lib|native|prebuilds)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/.test(path),
+    (path) => !/^(dist|docs|lib|native|prebuilds)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|CMakeLists\.txt)$/.test(path),
   );
+  // A binding.gyp would be one: pnpm and yarn build what has it at its root, whatever else the package says.
   if (strays.length > 0) throw new Error(`the package carries ${strays.join(', ')}`);
   for (const path of paths.filter((path) => /^dist.*\.map$/.test(path)))
     for (const source of JSON.parse(readFileSync(join(checkout, path), 'utf8')).sources)
@@ -159,6 +159,10 @@ export function checkSourceBuild(folder) {
   const command = message.split('\n').at(-1).trim();
   // Any folder will do.
   sh('sh', ['-c', command], { cwd: dirname(folder) });
-  same('a lock file', false, existsSync(join(home, 'package-lock.json')));
+  same(
+    'what it leaves',
+    ['build', 'build/Release', 'build/Release/groupaffinity.node'],
+    ['build', ...readdirSync(join(home, 'build'), { recursive: true }).map((name) => `build/${name}`)],
+  );
   checkRuns(folder);
 }

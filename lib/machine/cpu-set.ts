@@ -18,7 +18,8 @@ function otherSet(value: unknown): CpuSet {
 }
 
 /**
- * An immutable set of CPUs, of any size. CPUs go by the operating system's numbers.
+ * An immutable set of CPUs, of any size. CPUs go by the operating system's numbers. To send one to another thread post
+ * `String(set)`, and there `CpuSet.parse` it: the copy that messages make has nothing in it.
  *
  * @example
  * const set = CpuSet.parse('0-3,8');

@@ -57,6 +57,8 @@ export function knownOf(machine: Topology): Known {
 }
 
 const named = /^(group|numa|core|package|kind|l[1-4]):(.*)$/;
+const places =
+  "is no place: those with a number are group:, numa:, package:, core:, l1: to l4: and kind:, as core:0; the one without is 'isolated'";
 const groupMask = /^(\d+):(.*)$/;
 
 function unknown(code: AffinityErrorCode, what: string, ids: readonly number[], has: readonly number[], group?: number): AffinityError {
@@ -133,7 +135,11 @@ function fromText(text: string, machine: Known): bigint {
   const byName = named.exec(trimmed);
   if (byName !== null) return place(byName[1] as string, byName[2] as string, machine);
   const byMask = groupMask.exec(trimmed);
-  if (byMask === null) return parseCpuList(trimmed);
+  if (byMask === null) {
+    if (/^0x/i.test(trimmed)) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(text)}: a mask is of one group, as 0:${trimmed}`);
+    if (/^[a-z]/i.test(trimmed)) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(text)} ${places}`);
+    return parseCpuList(trimmed);
+  }
   const hex = byMask[2] as string;
   if (!/^0x[0-9a-f]+$/i.test(hex))
     throw new AffinityError(

@@ -55,7 +55,7 @@ export class STOR_GROUP_AFFINITY {
 // What is thrown is made apart: small functions are compiled into their callers.
 
 function wrongStructure(value: unknown, parameter: string): TypeError {
-  return wrongType(`${parameter} is a STOR_GROUP_AFFINITY, not ${show(value)}`);
+  return wrongType(`${parameter} is null or a structure that new STOR_GROUP_AFFINITY({ Group, Mask }) made, not ${show(value)}`);
 }
 
 function wrongField({ Mask, Group }: STOR_GROUP_AFFINITY, parameter: string): TypeError {

@@ -35,7 +35,7 @@ const names = new Map<number, string>(
 
 /** The name of a STOR_STATUS; any other number in hexadecimal. */
 export function storStatusName(status: number): string {
-  return names.get(status) ?? `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
+  return names.get(Number.isInteger(status) ? status >>> 0 : status) ?? `0x${(status >>> 0).toString(16).padStart(8, '0')}`;
 }
 
 /** The status of a failure: what a routine needs, the operating system does not tell. A package without its addon has none. */

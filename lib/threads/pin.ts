@@ -30,7 +30,7 @@ export class Pin implements Disposable {
    * @throws {AffinityError} `ERR_AFFINITY_REFUSED`: the operating system said no; the pin still holds.
    */
   // An own function: the structured clone algorithm refuses to carry the object to another thread.
-  readonly restore: () => void = restore;
+  readonly restore: (this: Pin) => void = restore;
 
   #before: Exact;
   #below: Pin | undefined;
@@ -87,7 +87,8 @@ function restore(this: Pin): void {
 }
 
 /**
- * Confines the calling thread to some CPUs until the pin is restored. It runs on one of them when the call returns.
+ * Confines the calling thread to some CPUs until the pin is restored. It runs on one of them when the call returns; where
+ * a system affinity of the StorPort routines is in force, as soon as that ends.
  * New threads and child processes that this thread makes meanwhile start there too on Linux.
  *
  * @example

@@ -1,5 +1,5 @@
 import { native, Outcome, type NativeDrift } from '../binding.ts';
-import { AffinityError, osDetails, outOfRange, show, wrongType } from '../errors.ts';
+import { AffinityError, checkOptions, osDetails, outOfRange, show, wrongType } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { Pin } from '../threads/pin.ts';
 import type { Plan } from './plan.ts';
@@ -135,6 +135,7 @@ function checkedPeriod(check: unknown): number {
  */
 export function guard(what: Pin | Plan, options: GuardOptions = {}): Guard {
   if (typeof options !== 'object' || options === null) throw wrongType(`guard's options are an object, not ${show(options)}`);
+  checkOptions('guard', options, ['onDrift', 'check']);
   const { onDrift, check = 1000 } = options;
   if (onDrift !== undefined && typeof onDrift !== 'function') throw wrongType(`onDrift is a function, not ${show(onDrift)}`);
   const period = checkedPeriod(check);

@@ -48,6 +48,7 @@ export function parsePlan(text: string): PlanText {
   const match = unit.exec(text.trim());
   if (match === null) {
     const seats = text.split('/').map((seat) => seat.trim());
+    if (/^[a-z]+$/i.test(text.trim()) && text.trim() !== 'isolated') throw refuse('a unit is one of cpu, core, l3, numa, group, package');
     if (seats.includes('')) throw refuse(text.trim() === '' ? 'nothing is no plan' : 'a seat has no CPUs');
     return seats;
   }

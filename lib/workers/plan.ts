@@ -1,4 +1,4 @@
-import { AffinityError, outOfRange, show, wrongType } from '../errors.ts';
+import { AffinityError, checkOptions, outOfRange, show, wrongType } from '../errors.ts';
 import { CpuSet, inspected } from '../machine/cpu-set.ts';
 import { readCpus } from '../machine/group-table.ts';
 import { count as counted, picture, quotaText } from '../machine/picture.ts';
@@ -103,6 +103,7 @@ class MadePlan implements Plan {
   }
 }
 
+const known: readonly (keyof SpreadOptions)[] = ['by', 'count', 'within', 'exclude', 'prefer', 'pack'];
 const units: readonly Unit[] = ['cpu', 'core', 'l3', 'numa', 'group', 'package'];
 
 function domains(unit: Unit, machine: Topology): readonly CpuSet[] {
@@ -276,6 +277,7 @@ export function spread(options: SpreadOptions): Plan {
 /** @internal The plan for any machine. `granted`: what the operating system would let a thread be confined to. */
 export function planOn(options: SpreadOptions, machine: Topology, granted: CpuSet = machine.cpus.allowed): Plan {
   if (typeof options !== 'object' || options === null) throw wrongType(`spread takes { by: 'core' }, not ${show(options)}`);
+  checkOptions('spread', options, known);
   const { by, count } = options;
   if (!units.includes(by)) throw wrongType(`by is one of ${units.map((unit) => `'${unit}'`).join(', ')}, not ${show(by)}`);
   const wanted = checkedOrder(options);

@@ -35,7 +35,12 @@ export function register(plan: Plan): number {
 
 /** What `new Worker` and worker pools take to seat their threads. */
 export interface WorkerPlacement {
+  /** This process's own flags, and the one that seats the worker. Flags of yours go beside them. */
   execArgv: string[];
+  /**
+   * This process's environment as it is now, and the variable that names the plan. Variables of yours go beside them:
+   * `{ ...workerOptions(plan), env: { ...workerOptions(plan).env, MODE: 'fast' } }`. A worker without it takes no seat.
+   */
   env: NodeJS.ProcessEnv;
 }
 
@@ -99,7 +104,10 @@ export interface Seat extends PlannedSeat {
   readonly sharers: number;
 }
 
-/** Inside a worker: the seat it took when it started. Null on a thread that no plan seated. */
+/**
+ * Inside a worker: the seat it took when it started. Null on a thread that no plan seated. To post it to another thread
+ * write `String(cpus)` for its set: a CpuSet does not survive the copy.
+ */
 export function seat(): Seat | null {
   const taken = (globalThis as Seated)[seatKey];
   if (taken === undefined) return null;

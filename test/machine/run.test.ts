@@ -268,7 +268,7 @@ describe('what makes no sense', () => {
   it.each([
     [['--main', '65000'], 'CPU 65000 does not exist'],
     [['--main', ''], 'names no CPU'],
-    [['--main', 'core'], 'is not a list of CPUs'],
+    [['--main', 'core'], 'is no place'],
     [['--libuv', 'numa:99'], 'NUMA node 99 does not exist'],
     [['--v8', '1:3'], 'hexadecimal'],
     [['--workers', ''], 'nothing is no plan'],
@@ -278,7 +278,8 @@ describe('what makes no sense', () => {
     [['--workers', 'core,count=100000'], 'the CPUs there are'],
     [['--workers', 'cpu,within=65000'], 'CPU 65000 does not exist'],
     [['--workers', 'cpu,colour=red'], "no option 'colour'"],
-    [['--processes', 'thread'], 'is not a list of CPUs'],
+    [['--processes', 'thread'], 'a unit is one of cpu, core'],
+    [['--workers', 'cores'], 'a unit is one of cpu, core'],
   ])('%j is refused before anything is started: status 2', (args, message) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'run', ...args, '--', 'echo', 'started'], { encoding: 'utf8' });
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

@@ -98,8 +98,18 @@ describe('how to say which CPUs', () => {
     ['numa:', 'ERR_AFFINITY_SYNTAX', "'numa:' needs a number, as numa:0"],
     ['0:3', 'ERR_AFFINITY_SYNTAX', "'0:3': a group's mask is written in hexadecimal, as 0:0x3; a stride needs a range, as 0-10:2"],
     ['0:0x', 'ERR_AFFINITY_SYNTAX', "'0:0x': a group's mask is written in hexadecimal, as 0:0x3; a stride needs a range, as 0-10:2"],
-    ['isolated:0', 'ERR_AFFINITY_SYNTAX', "'isolated:0' is not a list of CPUs: write it as 0-3,8 or, with a stride, 0-10:2"],
-    ['node:0', 'ERR_AFFINITY_SYNTAX', "'node:0' is not a list of CPUs: write it as 0-3,8 or, with a stride, 0-10:2"],
+    [
+      'isolated:0',
+      'ERR_AFFINITY_SYNTAX',
+      "'isolated:0' is no place: those with a number are group:, numa:, package:, core:, l1: to l4: and kind:, as core:0; the one without is 'isolated'",
+    ],
+    ['0x3', 'ERR_AFFINITY_SYNTAX', "'0x3': a mask is of one group, as 0:0x3"],
+    ['3;4', 'ERR_AFFINITY_SYNTAX', "'3;4' is not a list of CPUs: write it as 0-3,8 or, with a stride, 0-10:2"],
+    [
+      'node:0',
+      'ERR_AFFINITY_SYNTAX',
+      "'node:0' is no place: those with a number are group:, numa:, package:, core:, l1: to l4: and kind:, as core:0; the one without is 'isolated'",
+    ],
   ])('%o is refused, %s', (where, code, message) => {
     expect(() => text(where)).toThrow(expect.objectContaining({ name: 'AffinityError', code, message, status: 0xc1000006 }));
   });

@@ -66,7 +66,9 @@ const told = (list: readonly ThreadInfo[]): string => list.map(({ role, certaint
 if (linux)
   found.same(
     'threads() lists what the kernel lists',
-    readdirSync('/proc/self/task').map(Number),
+    readdirSync('/proc/self/task')
+      .map(Number)
+      .sort((a, b) => a - b),
     all.map(({ tid }) => tid),
   );
 else found.add('threads() lists what the kernel lists', all.length > 4 ? 'pass' : 'fail', `${all.length} threads: ${told(all)}`);

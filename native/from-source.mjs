@@ -7,6 +7,13 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+if (process.argv.length > 2) {
+  console.error('node native/from-source.mjs');
+  process.exit(2);
+}
+// Ctrl-C ends the program that runs; what it leaves is still to be put away.
+process.on('SIGINT', () => undefined);
+
 const packageRoot = dirname(import.meta.dirname);
 const folder = mkdtempSync(join(tmpdir(), 'groupaffinity-'));
 

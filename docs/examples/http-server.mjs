@@ -53,7 +53,7 @@ async function server() {
   const catalogue = Array.from({ length: 100 }, (_, id) => ({ id, name: `article ${id}`, price: id * 7 }));
   const http = createServer({ keepAliveTimeout: 60_000 }, (_, response) => response.end(JSON.stringify(catalogue))).listen(0, 'localhost');
   await once(http, 'listening');
-  const load = fork(import.meta.filename, ['client', http.address().port, clientCpus]);
+  const load = fork(import.meta.filename, { env: { ...process.env, HTTP_CLIENT: `${http.address().port} ${clientCpus}` } });
   load.once('exit', (status) => process.exit(status ?? 1));
 
   place();
@@ -118,6 +118,6 @@ async function server() {
   load.disconnect();
 }
 
-const [, , role, ...rest] = process.argv;
-if (role === 'client') client(rest);
-else await server();
+const { HTTP_CLIENT } = process.env;
+if (HTTP_CLIENT === undefined) await server();
+else client(HTTP_CLIENT.split(' '));

@@ -1,12 +1,29 @@
 // How the examples measure: in rounds, each way in turn, with a range for every figure.
 import { cpus, release, type } from 'node:os';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allowedCpus, topology } from 'groupaffinity';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '8' } }, allowPositionals: true });
+function askedSeconds() {
+  const usage = `Usage: node ${basename(process.argv[1])} [--seconds N]\n\n  --seconds N   how long to measure (8)`;
+  const options = { seconds: { type: 'string', default: '8' }, help: { type: 'boolean' } };
+  try {
+    const { values } = parseArgs({ options });
+    if (values.help) {
+      console.log(usage);
+      process.exit(0);
+    }
+    const seconds = Number(values.seconds);
+    if (!(seconds > 0 && seconds < 3600)) throw new RangeError(`--seconds ${values.seconds}: a number up to an hour is meant`);
+    return seconds;
+  } catch (error) {
+    console.error(`${error.message}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
 /** How long to measure: `--seconds N`. */
-export const seconds = Number(values.seconds);
-if (!(seconds > 0)) throw new RangeError(`--seconds ${values.seconds}: how many?`);
+export const seconds = askedSeconds();
 
 /** The range of six values holds the true median in 97 of 100 cases. */
 const rounds = 6;

@@ -10,52 +10,51 @@ import { lookAt, type Begun, type Look, type Told } from './looks.ts';
 import type { Order } from './order.ts';
 import { Tally } from './tally.ts';
 
-/** A thread's stay, as far as it was seen. */
-export interface Sighting {
+interface Watched {
   readonly tid: number;
   readonly role: Role;
-  readonly name: string;
   /** Of the plan; null where it took none. */
   readonly seat: number | null;
+  /** Since the first look; null where the operating system does not tell. */
+  readonly migrations: number | null;
+}
+
+/** A thread's stay, as far as it was seen. */
+export interface Sighting extends Watched {
+  readonly name: string;
   /** Every set of CPUs that the operating system showed for it, in the order of appearance, in the kernel's list format. */
   readonly allowed: readonly string[];
   /** Where it had run, at the looks at which it had run since the look before. */
   readonly seenOn: CpuSet;
   /** Such looks. */
   readonly looks: number;
-  /** Since the first look; null where the operating system does not tell. */
-  readonly migrations: number | null;
 }
 
-export interface PlacedProcess {
+interface Placed {
   readonly pid: number;
   readonly arguments: readonly string[];
   /** Of the plan of shares; null where it took none. */
   readonly share: number | null;
+}
+
+export interface PlacedProcess extends Placed {
   readonly threads: readonly Sighting[];
   /** It was there when the watching ended. */
   readonly living: boolean;
 }
 
 /** A thread that lives, and what happened to it since it took its place, or was first seen. */
-export interface LivingThread {
-  readonly tid: number;
-  readonly role: Role;
-  readonly seat: number | null;
+export interface LivingThread extends Watched {
   /** Where the order has it; null where it says nothing of this thread. */
   readonly asked: string | null;
   readonly allowed: string;
   /** It was in its place, and has other CPUs now. */
   readonly adrift: boolean;
-  readonly migrations: number | null;
   readonly voluntarySwitches: number | null;
   readonly involuntarySwitches: number | null;
 }
 
-export interface LivingProcess {
-  readonly pid: number;
-  readonly arguments: readonly string[];
-  readonly share: number | null;
+export interface LivingProcess extends Placed {
   readonly threads: readonly LivingThread[];
   readonly tally: Tally;
 }

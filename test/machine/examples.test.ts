@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -242,10 +242,15 @@ describe('docs/examples', () => {
       expect(await finish(run)).toEqual({ ...good, status: 'SIGINT' });
     });
 
-    it(`${name} wants a number of seconds`, async () => {
-      const run = start(name, { seconds: NaN });
-      expect(await run.end).toBe(1);
-      expect(run.stderr).toContain('--seconds NaN');
+    it.each([
+      [['--seconds', 'NaN'], 2, /^--seconds NaN: .+\n\nUsage: node /],
+      [['--nonsense'], 2, /^Unknown option '--nonsense'.*\n\nUsage: node /],
+      [['nonsense'], 2, /^Unexpected argument 'nonsense'.*\n\nUsage: node /],
+      [['--help'], 0, /^Usage: node /],
+    ])(`${name} %j: status %i, and how it is meant`, (args, status, text) => {
+      const said = spawnSync(process.execPath, [join(checkout, examples, name), ...args], { encoding: 'utf8' });
+      expect(said.status).toBe(status);
+      expect(said.stdout + said.stderr).toMatch(text);
     });
   }
 });

@@ -1,10 +1,10 @@
 import { AffinityError, show } from '../errors.ts';
-import type { SpreadOptions, Unit } from './plan.ts';
+import { units, type SpreadOptions, type Unit } from './plan.ts';
 
 /** A plan as a command line says it: what `spread` takes, or the CPUs of each seat. */
 export type PlanText = SpreadOptions | readonly string[];
 
-const unit = /^(cpu|core|l3|numa|group|package)(?:,(.*))?$/;
+const unit = new RegExp(`^(${units.join('|')})(?:,(.*))?$`);
 // A list of CPUs has commas as well: an option begins where its name does.
 const nextOption = /,(?=[a-z]+(?:=|,|$))/;
 
@@ -48,7 +48,7 @@ export function parsePlan(text: string): PlanText {
   const match = unit.exec(text.trim());
   if (match === null) {
     const seats = text.split('/').map((seat) => seat.trim());
-    if (/^[a-z]+$/i.test(text.trim()) && text.trim() !== 'isolated') throw refuse('a unit is one of cpu, core, l3, numa, group, package');
+    if (/^[a-z]+$/i.test(text.trim()) && text.trim() !== 'isolated') throw refuse(`a unit is one of ${units.join(', ')}`);
     if (seats.includes('')) throw refuse(text.trim() === '' ? 'nothing is no plan' : 'a seat has no CPUs');
     return seats;
   }

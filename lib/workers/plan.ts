@@ -103,8 +103,8 @@ class MadePlan implements Plan {
   }
 }
 
-const known: readonly (keyof SpreadOptions)[] = ['by', 'count', 'within', 'exclude', 'prefer', 'pack'];
-const units: readonly Unit[] = ['cpu', 'core', 'l3', 'numa', 'group', 'package'];
+/** @internal */
+export const units: readonly Unit[] = ['cpu', 'core', 'l3', 'numa', 'group', 'package'];
 
 function domains(unit: Unit, machine: Topology): readonly CpuSet[] {
   switch (unit) {
@@ -277,7 +277,7 @@ export function spread(options: SpreadOptions): Plan {
 /** @internal The plan for any machine. `granted`: what the operating system would let a thread be confined to. */
 export function planOn(options: SpreadOptions, machine: Topology, granted: CpuSet = machine.cpus.allowed): Plan {
   if (typeof options !== 'object' || options === null) throw wrongType(`spread takes { by: 'core' }, not ${show(options)}`);
-  checkOptions('spread', options, known);
+  checkOptions('spread', options, ['by', 'count', 'within', 'exclude', 'prefer', 'pack']);
   const { by, count } = options;
   if (!units.includes(by)) throw wrongType(`by is one of ${units.map((unit) => `'${unit}'`).join(', ')}, not ${show(by)}`);
   const wanted = checkedOrder(options);

@@ -308,16 +308,17 @@ describe.skipIf(missing !== undefined)(unless('a guard', missing), () => {
       const plan = spread({ by: 'cpu' });
       const calls = [
         () => guard(), () => guard(null), () => guard('0'), () => guard({ seats: [] }), () => guard(ended), () => guard(here, null), () => guard(here, 1000),
-        () => guard(here, { onDrift: 'log' }), () => guard(here, { check: '1s' }), () => guard(here, { check: 9 }), () => guard(here, { check: 10.5 }),
+        () => guard(here, { onDrift: 'log' }), () => guard(here, { ondrift: () => {} }), () => guard(here, { check: '1s' }), () => guard(here, { check: 9 }), () => guard(here, { check: 10.5 }),
         () => guard(here, { check: Infinity }), () => guard(here, { check: NaN }), () => guard(plan, { check: 86_400_001 }),
       ];
       export default { refused: calls.map(failure), watchers: watchers().length, fine: guard({ ...plan, seats: plan.seats.slice(0, 1) }, {}).active };`);
     const [type, range] = ['TypeError ERR_INVALID_ARG_TYPE', 'RangeError ERR_OUT_OF_RANGE'];
     expect(seen.refused.map(({ name, code }) => `${name} ${code}`)).toEqual([
-      ...Array.from({ length: 9 }, () => type),
+      ...Array.from({ length: 10 }, () => type),
       ...Array.from({ length: 5 }, () => range),
     ]);
     expect(seen.refused[4]?.message).toBe('guard takes a pin that is in force; this one has ended');
+    expect(seen.refused[8]?.message).toBe("guard has no option 'ondrift'; its options are onDrift, check");
     expect(seen.refused[1]?.message).toBe('guard takes what pin() or spread() returned, not null');
     expect(seen).toMatchObject({ watchers: 0, fine: true });
   });

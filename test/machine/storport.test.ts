@@ -35,6 +35,13 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     expect(codes).toEqual(Object.fromEntries(names.map((name, at) => [`STOR_STATUS_${name}`, at === 0 ? 0 : 0xc1000000 + at])));
   });
 
+  it('a status has its name as a signed number too, as C prints it', async () => {
+    const named = await inOwnProcess<string[]>(`${imports}
+      export default [0xc1000006, 0xc1000006 | 0, 0, 0xc1000099 | 0].map((status) => storStatusName(status));`);
+    const invalid = 'STOR_STATUS_INVALID_PARAMETER';
+    expect(named).toEqual([invalid, invalid, 'STOR_STATUS_SUCCESS', '0xc1000099']);
+  });
+
   it('a set confines the thread to one group, tells what was in force, and the revert restores it bit for bit', async () => {
     const seen = await inOwnProcess<{
       set: string;

@@ -234,6 +234,7 @@ describe('wrong options', () => {
     [{ by: 'core', within: ['isolated'] }, "a CPU is a number, not 'isolated'"],
     [{ by: 'thread' }, "by is one of 'cpu', 'core', 'l3', 'numa', 'group', 'package', not 'thread'"],
     [{ by: 'core', count: '2' }, "count is a number of seats or 'quota', not '2'"],
+    [{ by: 'core', excludes: '0' }, "spread has no option 'excludes'; its options are by, count, within, exclude, prefer, pack"],
     [null, "spread takes { by: 'core' }, not null"],
   ])('%o', (options, message) => {
     expect(() => planOn(options as never, machine({ cores: 2 }))).toThrow(

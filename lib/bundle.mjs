@@ -1,6 +1,6 @@
 // Writes dist/: the library as one file behind its doors, and the commands. One file loads four times as fast as its
 // parts, and a worker's start waits for it.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -42,6 +42,8 @@ await bundle.write({
     ],
   },
 });
+// For npx and links into a checkout, which npm does not make so itself.
+chmodSync(join(packageRoot, 'dist', 'cli', 'main.js'), 0o755);
 // What runs before a worker's own code, or a process's, is CommonJS. Of binding.ts workers call loadFrom() alone: what an
 // import of it does is left out.
 const preloads = {

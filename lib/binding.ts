@@ -119,19 +119,19 @@ export interface NativeProcess {
 /** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
 export const realTime = -100;
 
-/** What native/addon.cc exports. The calls without arguments find their operands in `memory`. */
+/** What native/addon.cc exports. The calls without arguments find their operands in `memory`, and answer nothing where all is done. */
 export interface Native {
   readonly memory: ArrayBuffer;
   /** Words in an affinity mask of this system. */
   readonly maskWords: number;
   /** in force ← the calling thread's set; previous ← the same as `restore` takes it */
-  readonly read: () => Outcome;
+  readonly read: () => Outcome | undefined;
   /** the calling thread's set ← wanted; previous and in force are filled */
-  readonly exchange: () => Outcome;
-  /** the same for wanted mask and group; previous, previous mask and group are filled */
-  readonly exchangeGroup: () => Outcome;
+  readonly exchange: () => Outcome | undefined;
+  /** the same for wanted group and mask; previous, previous group and mask are filled */
+  readonly exchangeGroup: () => Outcome | undefined;
   /** the calling thread's set ← wanted, which an exchange gave as previous */
-  readonly restore: () => Outcome;
+  readonly restore: () => Outcome | undefined;
   /** -1 where the platform can't tell */
   readonly currentCpu: () => number;
   /** A steady clock, ns. */
@@ -293,7 +293,7 @@ function absent(failure: AffinityError): Native {
     throw failure;
   };
   return {
-    memory: new ArrayBuffer(8 * 11),
+    memory: new ArrayBuffer(8 * 9),
     maskWords: 1,
     read: fail,
     exchange: fail,
@@ -451,10 +451,10 @@ interface Operands {
 
 /** The operands of an addon's environment, in the memory that it shares. */
 export function operandsOf({ memory, maskWords }: Native): Operands {
-  const sets = 8 * 8;
+  const sets = 6 * 8;
   const setBytes = maskWords * 8;
   return {
-    operands: new BigUint64Array(memory, 0, 5),
+    operands: new BigUint64Array(memory, 0, 6),
     operands32: new Uint32Array(memory, 0, 12),
     wanted: new BigUint64Array(memory, sets, maskWords),
     previous: new BigUint64Array(memory, sets + setBytes, maskWords),
@@ -464,14 +464,14 @@ export function operandsOf({ memory, maskWords }: Native): Operands {
 
 const shared = /* @__PURE__ */ operandsOf(native);
 
-/** The group calls' operands, as 64-bit words: wanted mask and group, previous mask and group, the OS's error number. */
+/** The group calls' operands, as 64-bit words: wanted group and mask, previous group and mask, the OS's error number. */
 export const operands: BigUint64Array = shared.operands;
 /** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError`, `systemInForce` index it. */
 export const operands32: Uint32Array = shared.operands32;
-export const wantedMask = 0;
-export const previousMask = 2;
-export const wantedGroup = 2;
-export const previousGroup = 6;
+export const wantedMask = 1;
+export const previousMask = 3;
+export const wantedGroup = 0;
+export const previousGroup = 4;
 export const osError = 8;
 /** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
 export const systemInForce = 10;

@@ -1,10 +1,13 @@
 // The door to JavaScript. Checks nothing that lib/ has checked and decides nothing: it moves values across.
 //
-// The affinity calls take no arguments and return a number: their operands lie in one array of 64-bit words that each
-// environment shares with its JavaScript (lib/binding.ts knows the layout). Nothing is allocated on that path.
+// The affinity calls take no arguments and return nothing where all went well: their operands lie in memory that each
+// environment shares with its JavaScript (lib/binding.ts knows the layout). Nothing is allocated on that path, and it
+// touches few lines of memory: a system call leaves the caches full of the kernel's, and each line of ours that is
+// fetched again costs more than what it does.
 #include <napi.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -28,22 +31,33 @@ namespace {
 
 using namespace groupaffinity;
 
-// Where each operand starts, in words. Groups, the error number and the mark are the first 32 bits of theirs.
-constexpr std::size_t kWantedMask = 0;
-constexpr std::size_t kWantedGroup = 1;
-constexpr std::size_t kPreviousMask = 2;
-constexpr std::size_t kPreviousGroup = 3;
-constexpr std::size_t kOsError = 4;
-constexpr std::size_t kSystemInForce = 5;
-constexpr std::size_t kSets = 8;
+// What a line of the caches holds, in words.
+constexpr std::size_t kLineWords = 8;
+struct alignas(kLineWords * sizeof(Word)) Line {
+  Word words[kLineWords];
+};
 
-struct Environment {
-  std::vector<Word> own;  // the memory of `words`, unless the array of JavaScript holds it
-  std::span<Word> words;
-  Napi::Reference<Napi::ArrayBuffer> array;
+// What the shared memory begins with. Three sets of mask_words() words follow: wanted, previous, in force.
+struct Operands {
+  GroupMask wanted;
+  GroupMask previous;
+  std::uint32_t os_error;
+  Word system_in_force;  // the first 32 bits are the mark
+};
+constexpr std::size_t kSets = sizeof(Operands) / sizeof(Word);
+static_assert(offsetof(GroupMask, mask) == 8 && offsetof(Operands, previous) == 16 &&
+              offsetof(Operands, os_error) == 32 && offsetof(Operands, system_in_force) == 40 && kSets == 6);
+
+struct alignas(Line) Environment {
+  // What every affinity call needs is one line.
+  Operands* operands = nullptr;
   std::span<Word> wanted, previous, in_force;
+  ThreadMemory& memory = thread_memory();
+
   const std::shared_ptr<Post> thread = Post::here();
   Post& post = *thread;
+  std::vector<Line> own;  // the shared memory, unless the array of JavaScript holds it
+  Napi::Reference<Napi::ArrayBuffer> array;
   bool seated = false;
   std::uint32_t plan = 0;
   std::uint32_t seat = 0;
@@ -61,13 +75,6 @@ struct Environment {
     move_out(this);
     if (context != 0) end_context(context);
   }
-
-  [[nodiscard]] std::uint32_t number(std::size_t word) const noexcept {
-    std::uint32_t value = 0;
-    std::memcpy(&value, &words[word], sizeof value);
-    return value;
-  }
-  void number(std::size_t word, std::uint32_t value) noexcept { std::memcpy(&words[word], &value, sizeof value); }
 
   void leave() {
     if (!seated) return;
@@ -91,19 +98,22 @@ napi_value number(napi_env env, std::int32_t value) noexcept {
   return result;
 }
 
-// What a call answers when all went well is made before it: code that runs after a system call runs cold.
-template <typename Call>
-napi_value answer(napi_env env, napi_callback_info info, Call call) noexcept {
-  Environment& here = environment_of(env, info);
-  napi_value const done = number(env, static_cast<std::int32_t>(Outcome::done));
-  const Result result = call(here);
-  if (result.outcome == Outcome::done) return done;
-  here.number(kOsError, result.os_error);
+[[gnu::noinline]] napi_value tell(napi_env env, Environment& here, const Result& result) noexcept {
+  here.operands->os_error = result.os_error;
   return number(env, static_cast<std::int32_t>(result.outcome));
 }
 
+template <typename Call>
+napi_value answer(napi_env env, napi_callback_info info, Call call) noexcept {
+  Environment& here = environment_of(env, info);
+  const Result result = call(here);
+  if (result.outcome != Outcome::done) [[unlikely]]
+    return tell(env, here, result);
+  return nullptr;
+}
+
 napi_value read(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info, [](Environment& here) { return read_affinity(here.in_force, here.previous); });
+  return answer(env, info, [](Environment& here) { return read_affinity(here.memory, here.in_force, here.previous); });
 }
 
 // A call that places the thread, known to its guards: `intend` tells the post what is meant, `in_force` is where the
@@ -123,28 +133,25 @@ napi_value exchange(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
     return place(
         here, here.in_force, [&] { here.post.intend(here.wanted); },
-        [&] { return exchange_affinity(here.wanted, here.previous, here.in_force); });
+        [&] { return exchange_affinity(here.memory, here.wanted, here.previous, here.in_force); });
   });
 }
 
 napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
-    GroupMask slice;
-    const Result result = place(
+    return place(
         here, {}, [&] { here.post.intend_nothing(); },
         [&] {
-          return exchange_group_affinity({here.number(kWantedGroup), here.words[kWantedMask]}, slice, here.previous);
+          return exchange_group_affinity(here.memory, here.operands->wanted, here.operands->previous, here.previous);
         });
-    here.words[kPreviousMask] = slice.mask;
-    here.number(kPreviousGroup, slice.group);
-    return result;
   });
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
   return answer(env, info, [](Environment& here) {
     return place(
-        here, {}, [&] { here.post.intend_return(here.wanted); }, [&] { return restore_affinity(here.wanted); });
+        here, {}, [&] { here.post.intend_return(here.wanted); },
+        [&] { return restore_affinity(here.memory, here.wanted); });
   });
 }
 
@@ -341,7 +348,7 @@ Napi::Value confine_thread_by(const Napi::CallbackInfo& info) {
   const Result result = place_known(
       thread, [&](Post& post) { post.intend(here.wanted); },
       [&] { return confine_thread(thread, here.wanted, here.previous, here.in_force); }, here.in_force);
-  here.number(kOsError, result.os_error);
+  here.operands->os_error = result.os_error;
   return Napi::Number::New(info.Env(), static_cast<double>(result.outcome));
 }
 
@@ -352,7 +359,7 @@ Napi::Value restore_thread_by(const Napi::CallbackInfo& info) {
   const Result result = place_known(
       thread, [&](Post& post) { post.intend_return(here.wanted); }, [&] { return restore_thread(thread, here.wanted); },
       {});
-  here.number(kOsError, result.os_error);
+  here.operands->os_error = result.os_error;
   return Napi::Number::New(info.Env(), static_cast<double>(result.outcome));
 }
 
@@ -374,7 +381,7 @@ Napi::Value introduce(const Napi::CallbackInfo& info) {
   move_in(&here,
           {current_thread(), info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Number>().Uint32Value(),
            info[2].As<Napi::String>().Utf8Value()},
-          here.words[kSystemInForce]);
+          here.operands->system_in_force);
   return info.Env().Undefined();
 }
 
@@ -472,12 +479,12 @@ Result confine_for_good(Environment& here, std::span<const Word> cpus) noexcept 
   return place(
       here, here.in_force, [&] { here.post.intend(cpus); },
       [&] {
-        if (restore_affinity(cpus).outcome == Outcome::done &&
-            read_affinity(here.in_force, here.previous).outcome == Outcome::done &&
+        if (restore_affinity(here.memory, cpus).outcome == Outcome::done &&
+            read_affinity(here.memory, here.in_force, here.previous).outcome == Outcome::done &&
             std::ranges::equal(cpus, here.in_force))
           return Result{};
         // All of it was not to be had: this says why, or trims it.
-        return exchange_affinity(cpus, here.previous, here.in_force);
+        return exchange_affinity(here.memory, cpus, here.previous, here.in_force);
       });
 }
 
@@ -868,21 +875,31 @@ Napi::Value wait_for(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), wait_for_context(info[0].As<Napi::Number>().Uint32Value(), time));
 }
 
-// The words that C++ and JavaScript share: memory of C++, which no script can transfer away; or, in programs whose
-// sandbox forbids that, JavaScript's own. Empty where the environment is being torn down.
-Napi::ArrayBuffer share_memory(Napi::Env env, Environment& here, std::size_t words) {
-  here.own.resize(words);
+void take_memory(Environment& here, void* memory, std::size_t size) noexcept {
+  here.operands = static_cast<Operands*>(memory);
+  Word* const sets = static_cast<Word*>(memory) + kSets;
+  here.wanted = {sets, size};
+  here.previous = {sets + size, size};
+  here.in_force = {sets + 2 * size, size};
+}
+
+// The memory that C++ and JavaScript share: C++'s own, which no script can transfer away; or, in programs whose sandbox
+// forbids that, JavaScript's. Empty where the environment is being torn down.
+Napi::ArrayBuffer share_memory(Napi::Env env, Environment& here) {
+  const std::size_t size = mask_words();
+  const std::size_t words = kSets + 3 * size;
+  here.own.resize((words + kLineWords - 1) / kLineWords);
   napi_value array = nullptr;
   if (napi_create_external_arraybuffer(env, here.own.data(), words * sizeof(Word), nullptr, nullptr, &array) ==
       napi_ok) {
-    here.words = here.own;
+    take_memory(here, here.own.data(), size);
     return Napi::ArrayBuffer(env, array);
   }
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, words * sizeof(Word));
   if (buffer.IsEmpty()) return buffer;
   here.own = {};
-  here.words = {static_cast<Word*>(buffer.Data()), words};
-  std::ranges::fill(here.words, Word{0});
+  std::memset(buffer.Data(), 0, words * sizeof(Word));
+  take_memory(here, buffer.Data(), size);
   here.array = Napi::Persistent(buffer);
   return buffer;
 }
@@ -899,14 +916,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   auto* const here = new Environment;
   env.SetInstanceData(here);
 
-  const std::size_t size = mask_words();
-  const Napi::ArrayBuffer memory = share_memory(env, *here, kSets + 3 * size);
+  const Napi::ArrayBuffer memory = share_memory(env, *here);
   if (memory.IsEmpty()) return exports;
-  here->wanted = here->words.subspan(kSets, size);
-  here->previous = here->words.subspan(kSets + size, size);
-  here->in_force = here->words.subspan(kSets + 2 * size, size);
   exports.Set("memory", memory);
-  exports.Set("maskWords", static_cast<double>(size));
+  exports.Set("maskWords", static_cast<double>(mask_words()));
 
   const auto raw = [&](const char* name, napi_callback call) {
     napi_value function = nullptr;

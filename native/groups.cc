@@ -1,6 +1,5 @@
 #include "groups.h"
 
-#include <atomic>
 #include <bit>
 
 namespace groupaffinity {
@@ -21,6 +20,7 @@ Groups::Groups(std::span<const std::uint32_t> cpus) {
       places_[cpu] = {g, bit};
     }
   }
+  if (groups_.size() == 1 && groups_[0].contiguous && groups_[0].base == 0) plain_ = groups_[0].maximum;
 }
 
 std::uint32_t Groups::cpu(std::uint32_t group, std::uint32_t bit) const noexcept {
@@ -87,17 +87,13 @@ std::vector<std::uint32_t> Groups::table() const {
   return cpus;
 }
 
-namespace {
-// Never freed: threads that outlive the last environment may still hold it.
-std::atomic<const Groups*> formed{nullptr};
-}  // namespace
-
-const Groups* groups() noexcept { return formed.load(std::memory_order_acquire); }
+constinit std::atomic<const Groups*> formed_groups{nullptr};
 
 const Groups& form_groups(std::span<const std::uint32_t> cpus) {
   const Groups* mine = new Groups(cpus);
   const Groups* first = nullptr;
-  if (formed.compare_exchange_strong(first, mine, std::memory_order_acq_rel, std::memory_order_acquire)) return *mine;
+  if (formed_groups.compare_exchange_strong(first, mine, std::memory_order_acq_rel, std::memory_order_acquire))
+    return *mine;
   delete mine;
   return *first;
 }

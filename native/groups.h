@@ -1,6 +1,7 @@
 // Processor groups: which CPU is which bit of which group. Formed once and never changed while the process lives.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,9 @@ class Groups {
  public:
   // `cpus` holds kGroupSize entries a group: the CPU of each bit, kNoCpu where the group has none.
   explicit Groups(std::span<const std::uint32_t> cpus);
+
+  // The bits of every processor on a machine whose only group has CPU n as bit n, as most machines do; else 0.
+  [[nodiscard]] Word plain() const noexcept { return plain_; }
 
   [[nodiscard]] std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(groups_.size()); }
   // The bits of every processor that exists, running or not; 0 for a group that does not exist.
@@ -72,12 +76,16 @@ class Groups {
   }
   [[nodiscard]] static Word collect(const Group& group, std::span<const Word> words) noexcept;
 
+  Word plain_ = 0;
   std::vector<Group> groups_;
   std::vector<Place> places_;
 };
 
+// Never freed: threads that outlive the last environment may still hold it.
+extern constinit std::atomic<const Groups*> formed_groups;
+
 // The process's groups; null until formed.
-[[nodiscard]] const Groups* groups() noexcept;
+[[nodiscard]] inline const Groups* groups() noexcept { return formed_groups.load(std::memory_order_acquire); }
 // Forms them, unless they are: the first call in the process wins, on whatever thread.
 const Groups& form_groups(std::span<const std::uint32_t> cpus);
 

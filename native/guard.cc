@@ -109,25 +109,26 @@ struct Watchers {
   bool examine(Post& post) {
     const std::lock_guard held(post);
     Post::Order& order = post.orders_[post.now_];
-    if (!order.given) return false;
+    if (!post.given_[post.now_]) return false;
+    bool& drifted = post.drifted_[post.now_];
     std::vector<Word> found(order.words.size());
     if (look_at_thread(post.thread_, found).outcome != Outcome::done) return false;
     if (found == order.words) {
-      if (std::exchange(order.drifted, false)) report(post, order, Drift::What::mended, cpus_of(found));
+      if (std::exchange(drifted, false)) report(post, order, Drift::What::mended, cpus_of(found));
       return false;
     }
     bool moved = false;
     // Twice where it can be put back on a part of its CPUs only.
     for (int turn = 0; turn < 2; ++turn) {
-      if (!order.drifted || order.seen != found) {
+      if (!drifted || order.seen != found) {
         moved = true;
         order.seen = found;
-        report_drift(post, order, cpus_of(found));
+        report_drift(post, order, drifted, cpus_of(found));
       }
       static_cast<void>(put_thread(post.thread_, order.words));
       if (look_at_thread(post.thread_, found).outcome != Outcome::done) return moved;
       if (found == order.words) {
-        order.drifted = false;
+        drifted = false;
         report(post, order, Drift::What::mended, cpus_of(found));
         return moved;
       }
@@ -135,7 +136,7 @@ struct Watchers {
     return moved;
   }
 
-  void report_drift(const Post& post, Post::Order& order, CpuSet found) {
+  void report_drift(const Post& post, Post::Order& order, bool& drifted, CpuSet found) {
     const CpuSet wanted = cpus_of(order.words);
     // What the thread has beyond what is running, where the OS shows it: so a thread whose last CPU went is seen to
     // have all others.
@@ -143,7 +144,7 @@ struct Watchers {
     if (read_thread(post.thread_, state).outcome == Outcome::done && !(state.allowed == wanted) &&
         subset(found, state.allowed))
       found = state.allowed;
-    if (std::exchange(order.drifted, true) && order.told == found) return;
+    if (std::exchange(drifted, true) && order.told == found) return;
     order.told = found;
     order.cause = cause_of(wanted);
     report(post, order, compare(wanted, found), found);
@@ -189,13 +190,12 @@ Post::~Post() {
 void Post::wait() noexcept { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
 
 void Post::settle(Outcome outcome, std::span<const Word> in_force) noexcept {
-  Order& order = orders_[now_];
   if (outcome != Outcome::done && outcome != Outcome::trimmed)
     now_ ^= 1;
   else if (in_force.empty())
-    order.given = false;
+    given_[now_] = false;
   else
-    std::ranges::copy(in_force, order.words.begin());
+    std::ranges::copy(in_force, orders_[now_].words.begin());
 }
 
 void Post::sit(std::optional<Seat> seat) {

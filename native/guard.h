@@ -50,19 +50,20 @@ class Post {
   // Under the lock, before the call: this library places the thread on these CPUs, or in a way that is not a guard's to
   // keep. What was seen of it until now is over.
   void intend(std::span<const Word> words) noexcept {
-    Order& next = orders_[now_ ^= 1];
+    now_ ^= 1;
+    given_[now_] = true;
+    drifted_[now_] = false;
+    Order& next = orders_[now_];
     for (std::size_t i = 0; i < words.size(); ++i) next.words[i] = words[i];
-    next.given = true;
-    next.drifted = false;
   }
   void intend_nothing() noexcept {
-    Order& next = orders_[now_ ^= 1];
-    next.given = next.drifted = false;
+    now_ ^= 1;
+    given_[now_] = drifted_[now_] = false;
   }
   // The same for a set that a thread gets back: one that may go anywhere follows its cpuset, and has no order to keep.
   void intend_return(std::span<const Word> words) noexcept {
     intend(words);
-    orders_[now_].given = std::ranges::any_of(words, [](Word word) { return word != ~Word{0}; });
+    given_[now_] = std::ranges::any_of(words, [](Word word) { return word != ~Word{0}; });
   }
   // ... and after it, unless it did just that: it has these instead, none where they are not known; or all is as it
   // was.
@@ -82,9 +83,7 @@ class Post {
 
   struct Order {
     std::vector<Word> words = std::vector<Word>(mask_words());
-    bool given = false;
     // Of a thread that has drifted: what it had at the last look, what was told of that, and why.
-    bool drifted = false;
     std::vector<Word> seen;
     CpuSet told;
     Drift::Cause cause = Drift::Cause::unknown;
@@ -94,6 +93,8 @@ class Post {
 
   std::atomic<bool> busy_ = false;
   std::uint32_t now_ = 0;  // of the orders; the other one is that before it
+  bool given_[2] = {};
+  bool drifted_[2] = {};
   Order orders_[2];
   std::uint64_t thread_;
   std::optional<Seat> seat_;

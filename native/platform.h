@@ -50,25 +50,30 @@ struct Support {
 // Words in an affinity mask of this system, found once: every `words` below has exactly this many.
 [[nodiscard]] std::size_t mask_words() noexcept;
 
+// What a platform keeps of a thread from call to call. The calls below take the calling thread's own, which lives as
+// long as the thread: to find it again costs more than all else that they do but their system calls.
+class ThreadMemory;
+[[nodiscard]] ThreadMemory& thread_memory() noexcept;
+
 // The CPUs the calling thread may run on now, those of its set that are running, and `exact`: what restore_affinity()
 // would need to bring the set back.
-[[nodiscard]] Result read_affinity(std::span<Word> words, std::span<Word> exact) noexcept;
+[[nodiscard]] Result read_affinity(ThreadMemory& mine, std::span<Word> words, std::span<Word> exact) noexcept;
 
 // Confines the calling thread to the CPUs of `wanted` that are running now, and has it there on return.
 // `previous` receives what restore_affinity() needs to bring back the thread's set bit for bit: it may hold CPUs that
 // are not running, and all of a set that spans groups. `in_force`: what the thread has now; written on `done` and
 // `trimmed` only. On every other outcome the thread is as it was.
-[[nodiscard]] Result exchange_affinity(std::span<const Word> wanted, std::span<Word> previous,
+[[nodiscard]] Result exchange_affinity(ThreadMemory& mine, std::span<const Word> wanted, std::span<Word> previous,
                                        std::span<Word> in_force) noexcept;
 
 // The same in one group's terms: the path of StorPortSetSystemGroupAffinityThread. `previous_slice`: the part of the
-// previous set in the group where the thread was running.
-[[nodiscard]] Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice,
+// previous set in the group where the thread was running; it has no meaning but on `done` and `trimmed`.
+[[nodiscard]] Result exchange_group_affinity(ThreadMemory& mine, const GroupMask& wanted, GroupMask& previous_slice,
                                              std::span<Word> previous) noexcept;
 
 // Gives the calling thread a set that exchange_affinity() returned as `previous`. `trimmed` where the OS withholds all
 // of it by now (the process moved to another cpuset): the thread has what the OS leaves it instead.
-[[nodiscard]] Result restore_affinity(std::span<const Word> previous) noexcept;
+[[nodiscard]] Result restore_affinity(ThreadMemory& mine, std::span<const Word> previous) noexcept;
 
 // The CPU that the calling thread is running on; kNoCpu where the platform can't tell, or has groups not formed yet.
 [[nodiscard]] std::uint32_t current_cpu() noexcept;

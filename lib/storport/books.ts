@@ -43,10 +43,12 @@ const isGroup = (group: number): boolean => (group & 0xffff) === group;
 function exchange(mask: bigint, group: number): Outcome {
   words[wantedMask] = mask;
   words32[wantedGroup] = group;
-  const outcome = exchangeGroup();
-  if (outcome !== Outcome.noGroups) return outcome;
-  processGroups();
-  return exchangeGroup();
+  let outcome = exchangeGroup();
+  if (outcome === Outcome.noGroups) {
+    processGroups();
+    outcome = exchangeGroup();
+  }
+  return outcome ?? Outcome.done;
 }
 
 /** The acceptance rule without the operating system: the processors of the request that are active, or why there are none. */
@@ -134,13 +136,13 @@ export function setSystem(mask: bigint, group: number, previous: STOR_GROUP_AFFI
   words[wantedMask] = mask;
   words32[wantedGroup] = group;
   const outcome = exchangeGroup();
-  if (outcome !== Outcome.done || overUser) return settle(outcome, mask, group, previous, overUser, zeroOverUser);
-  if (previous === null) return outcome;
+  if (outcome !== undefined || overUser) return settle(outcome ?? Outcome.done, mask, group, previous, overUser, zeroOverUser);
+  if (previous === null) return Outcome.done;
   const before = words[previousMask] as bigint;
   const beforeGroup = words32[previousGroup] as number;
   if (stored !== undefined && words32[previousMask * 2] === storedLow && isStored(before, beforeGroup)) stored = undefined;
   STOR_GROUP_AFFINITY.store(previous, before, beforeGroup, false);
-  return outcome;
+  return Outcome.done;
 }
 
 /** What is left of a Set that came over a user affinity, or that was not simply done. */

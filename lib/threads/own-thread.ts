@@ -47,7 +47,7 @@ export function userExact(): Exact {
 /** Takes on a user affinity that another thread had. */
 export function inherit(user: Exact): Outcome {
   want(user);
-  return restore();
+  return restore() ?? Outcome.done;
 }
 
 /** A system affinity is in force from now on; `user` waits below it. */
@@ -60,7 +60,7 @@ export function coverUser(user: Exact): void {
 /** Ends the system affinity and brings the user affinity back, as it is by now. The thread is as it was on failure. */
 export function uncoverUser(): Outcome {
   want(layers.user);
-  const outcome = restore();
+  const outcome = restore() ?? Outcome.done;
   if (outcome > Outcome.trimmed) return outcome;
   layers.system = false;
   operands32[systemInForce] = 0;
@@ -139,7 +139,7 @@ export function confine(set: CpuSet): InForce {
   }
   if (!set.writeTo(wanted)) throw failure(Outcome.noneRunning, set);
   const outcome = exchange();
-  if (outcome === Outcome.done) return { cpus: set, dropped: CpuSet.empty, before: keepPrevious() };
+  if (outcome === undefined) return { cpus: set, dropped: CpuSet.empty, before: keepPrevious() };
   if (outcome !== Outcome.trimmed) throw failure(outcome, set);
   const cpus = CpuSet.fromWords(inForce);
   return { cpus, dropped: set.minus(cpus), before: keepPrevious() };
@@ -153,7 +153,7 @@ export function giveBack(before: Exact): void {
   }
   want(before);
   operands32[osError] = 0;
-  const outcome = restore();
+  const outcome = restore() ?? Outcome.done;
   if (outcome > Outcome.trimmed) throw failure(outcome, typeof before === 'bigint' ? CpuSet.fromMask(before) : CpuSet.fromWords(before));
 }
 
@@ -165,6 +165,6 @@ export function readOwn(): CpuSet {
     processGroups();
     outcome = read();
   }
-  if (outcome !== Outcome.done) throw failure(outcome, CpuSet.empty);
+  if (outcome !== undefined) throw failure(outcome, CpuSet.empty);
   return CpuSet.fromWords(inForce);
 }

@@ -1,5 +1,6 @@
-// The calling thread's set of CPUs. What an exchange can do before its system call it does before: code and data that
-// are used for the first time after one are cold, and cost more than all else here.
+// The calling thread's set of CPUs. A system call leaves the caches and the predictors of branches full of the kernel's
+// ways: what an exchange costs beyond its two calls is the lines of memory that it touches and the branches that it
+// takes, so it takes few of either.
 #include <fcntl.h>
 #include <sched.h>
 #include <time.h>
@@ -39,40 +40,43 @@ template <std::size_t Extent>
   const long bytes = kernel_get_affinity(words);
   if (bytes < 0) [[unlikely]]
     return static_cast<std::uint32_t>(-bytes);
-  // The kernel writes its own mask's size, which may be less.
-  for (std::size_t i = static_cast<std::size_t>(bytes) / sizeof(Word); i < words.size(); ++i) words[i] = 0;
+  // The kernel writes its own mask's size, which may be less, and one word at least.
+  if constexpr (Extent != 1)
+    for (std::size_t i = static_cast<std::size_t>(bytes) / sizeof(Word); i < words.size(); ++i) words[i] = 0;
   return 0;
 }
 
 std::uint32_t set(ConstWords words) noexcept { return static_cast<std::uint32_t>(-kernel_set_affinity(words)); }
 
-// Loops of our own, because the C library is cold after a system call; and over a span of known size, as most machines
-// have it, no loops at all: so is what predicts branches.
+// Over a span of one word, as most machines have them, none of these has a branch.
 bool equal(const auto& a, const auto& b) noexcept {
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i] != b[i]) return false;
-  return true;
+  Word differ = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) differ |= a[i] ^ b[i];
+  return differ == 0;
 }
 
 void copy(const auto& from, const auto& to) noexcept {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[i];
 }
 
-bool subset(const auto& part, const auto& whole) noexcept {
-  for (std::size_t i = 0; i < part.size(); ++i)
-    if ((part[i] & ~whole[i]) != 0) return false;
-  return true;
+void copy_if(bool condition, const auto& from, const auto& to) noexcept {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = condition ? from[i] : to[i];
 }
 
-bool single(const auto& words) noexcept {
-  bool found = false;
+bool subset(const auto& part, const auto& whole) noexcept {
+  Word beyond = 0;
+  for (std::size_t i = 0; i < part.size(); ++i) beyond |= part[i] & ~whole[i];
+  return beyond == 0;
+}
+
+bool several(const auto& words) noexcept {
+  Word found = 0;
+  Word more = 0;
   for (const Word word : words) {
-    if (word == 0) continue;
-    // Not std::has_single_bit, which is a call where processors without popcnt are served.
-    if (found || (word & (word - 1)) != 0) return false;
-    found = true;
+    more |= (word & (word - 1)) | (found != 0 ? word : 0);
+    found |= word;
   }
-  return found;
+  return more != 0;
 }
 
 // A whole small file of /sys or /proc; cut at the buffer's end.
@@ -113,30 +117,6 @@ CpuSet cpus_allowed(const char* status_path) noexcept {
   return cpus;
 }
 
-// What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
-// the system call, and a program that pins in a loop goes back and forth between two sets.
-struct Known {
-  Words view;   // what sched_getaffinity() says
-  Words exact;  // what sched_setaffinity() must be given to bring it back
-};
-
-// Of one thread. Side by side in memory: each further page that is touched after a system call is a part of its cost.
-class ThreadMemory {
-  std::vector<Word> room_ = std::vector<Word>(9 * mask_words());
-
-  Words part(std::size_t number) noexcept { return Words(room_).subspan(number * mask_words(), mask_words()); }
-
- public:
-  Known narrow{part(0), part(1)};  // last set here
-  Words view = part(2);
-  Words scratch = part(3);
-  Words seen = part(4);      // in force a moment ago,
-  std::int64_t seen_at = 0;  // by the clock of now()
-  Words in_force = part(5);
-  Known wide{part(6), part(7)};  // last learned from /proc
-  Words running = part(8);
-};
-
 std::int64_t now() noexcept {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -147,36 +127,47 @@ std::int64_t now() noexcept {
 // taken one offline or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
 constexpr std::int64_t kMoment = 20'000;
 
-[[gnu::noinline]] void see_several(ThreadMemory& mine, ConstWords view) noexcept {
-  const std::int64_t time = now();
-  if (time - mine.seen_at < kMoment && !subset(mine.seen, view)) return;
-  copy(view, mine.seen);
-  mine.seen_at = time;
-}
+}  // namespace
 
-// One CPU alone proves nothing that is ever asked for.
-[[gnu::always_inline]] inline void see(ThreadMemory& mine, const auto& view) noexcept {
-  if (!single(view)) [[unlikely]]
-    see_several(mine, view);
-}
+// What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
+// the system call, and a program that pins in a loop goes back and forth between two sets. All that an exchange needs
+// of it is one line where masks have one word.
+class ThreadMemory {
+ public:
+  enum Part : std::size_t {
+    view,          // what sched_getaffinity() says,
+    narrow_view,   // and what it says of the set that was set here last,
+    narrow_exact,  // which this brings back by sched_setaffinity()
+    seen,          // in force a moment ago
+    wide_view,     // as `narrow_`, for what was last learned from /proc
+    wide_exact,
+    scratch,
+    in_force,
+    running,
+    parts
+  };
 
-bool seen_lately(const ThreadMemory& mine, const auto& wanted) noexcept {
-  return subset(wanted, mine.seen) && now() - mine.seen_at < kMoment;
-}
+  template <std::size_t Extent = std::dynamic_extent>
+  [[nodiscard]] std::span<Word, Extent> operator[](Part part) noexcept {
+    if constexpr (Extent == 1)
+      return std::span<Word, 1>(&one_[part], 1);
+    else
+      return {words_ == 1 ? &one_[part] : &more_[part * words_], words_};
+  }
 
-// Not inlined: then its address stays in a register over the system calls.
-[[gnu::noinline]] ThreadMemory& memory() noexcept {
-  thread_local ThreadMemory own;
-  return own;
-}
+  // When these were seen in force, by the clock of now(); 0: long ago.
+  std::int64_t narrow_at = 0;
+  std::int64_t seen_at = 0;
 
-void remember(Known& known, const auto& view, const auto& exact) noexcept {
-  copy(view, known.view);
-  copy(exact, known.exact);
-}
+ private:
+  alignas(64) Word one_[parts] = {};
+  std::size_t words_ = mask_words();
+  std::vector<Word> more_ = std::vector<Word>(words_ == 1 ? 0 : parts * words_);
+};
 
-// No view is empty.
-void forget(Known& known) noexcept { std::ranges::fill(known.view, Word{0}); }
+namespace {
+
+using Memory = ThreadMemory;
 
 // A thread that has all of its cpuset follows it when it changes; only a set of everything brings that back, because
 // since Linux 6.2 the kernel remembers what was asked for, not what the cpuset left of it.
@@ -190,35 +181,39 @@ void widen_to_everything(Words exact) {
   if (whole) std::ranges::fill(exact, ~Word{0});
 }
 
-[[gnu::noinline]] void learn_exact(ThreadMemory& mine, ConstWords view) {
-  copy(view, mine.wide.view);
-  copy_set(cpus_allowed("/proc/thread-self/status"), mine.wide.exact);
-  if (!subset(view, mine.wide.exact)) copy(view, mine.wide.exact);
-  widen_to_everything(mine.wide.exact);
+// What brings back a set that was not set here.
+[[gnu::noinline]] void learn_exact(ThreadMemory& mine, ConstWords view, Words exact) {
+  const Words wide = mine[Memory::wide_exact];
+  copy(view, mine[Memory::wide_view]);
+  copy_set(cpus_allowed("/proc/thread-self/status"), wide);
+  if (!subset(view, wide)) copy(view, wide);
+  widen_to_everything(wide);
+  copy(wide, exact);
 }
 
-// What brings back the set that shows as `view`. True where it was set here, and /proc need not be asked.
-[[gnu::always_inline]] inline bool exact_of(ThreadMemory& mine, const auto& view, const auto& exact) {
-  if (equal(view, mine.narrow.view)) [[likely]] {
-    copy(mine.narrow.exact, exact);
-    return true;
-  }
-  learn_exact(mine, view);
-  copy(mine.wide.exact, exact);
-  return false;
+// The thread has `exact`, which shows as `view`.
+template <std::size_t Extent = std::dynamic_extent>
+[[gnu::always_inline]] inline void remember(ThreadMemory& mine, const auto& view, const auto& exact,
+                                            std::int64_t seen_at) noexcept {
+  copy(view, mine.template operator[]<Extent>(Memory::narrow_view));
+  copy(exact, mine.template operator[]<Extent>(Memory::narrow_exact));
+  mine.narrow_at = seen_at;
 }
+
+// No view is empty.
+void forget(ThreadMemory& mine) noexcept { std::ranges::fill(mine[Memory::narrow_view], Word{0}); }
 
 Result failure(std::uint32_t error) noexcept {
   return {error == ENOSYS ? Outcome::unsupported : Outcome::refused, error};
 }
 
 // EINVAL: no CPU of `wanted` is both running and in the thread's cpuset.
-Result classify_refusal(ConstWords wanted, std::uint32_t error) noexcept {
+Result classify_refusal(ThreadMemory& mine, ConstWords wanted, std::uint32_t error) noexcept {
   if (error != EINVAL) return failure(error);
-  ThreadMemory& mine = memory();
-  if (running_cpus(mine.running)) {
+  const Words running = mine[Memory::running];
+  if (running_cpus(running)) {
     Word any = 0;
-    for (std::size_t i = 0; i < wanted.size(); ++i) any |= wanted[i] & mine.running[i];
+    for (std::size_t i = 0; i < wanted.size(); ++i) any |= wanted[i] & running[i];
     if (any == 0) return {Outcome::none_running, error};
   }
   return {Outcome::not_allowed, error};
@@ -227,13 +222,13 @@ Result classify_refusal(ConstWords wanted, std::uint32_t error) noexcept {
 // After a set that asked for more than was known to be running: the kernel drops offline and forbidden CPUs without
 // a word. Offline ones are dropped for good, so that one that returns does not widen the set behind everyone's back;
 // for forbidden ones the set is undone.
-Result settle(ConstWords wanted, ConstWords exact, Words in_force) noexcept {
+Result settle(ThreadMemory& mine, ConstWords wanted, ConstWords exact, Words in_force) noexcept {
   if (const std::uint32_t error = get(in_force); error != 0) return failure(error);
   if (equal(in_force, wanted)) return {};
-  ThreadMemory& mine = memory();
-  bool only_offline = running_cpus(mine.running);
+  const Words running = mine[Memory::running];
+  bool only_offline = running_cpus(running);
   for (std::size_t i = 0; i < wanted.size() && only_offline; ++i)
-    only_offline = (wanted[i] & mine.running[i] & ~in_force[i]) == 0;
+    only_offline = (wanted[i] & running[i] & ~in_force[i]) == 0;
   if (only_offline) {
     const std::uint32_t error = set(in_force);
     if (error == 0) return {Outcome::trimmed, 0};
@@ -245,59 +240,58 @@ Result settle(ConstWords wanted, ConstWords exact, Words in_force) noexcept {
 // What became of a set that was refused, or of which it isn't known whether all of it is running and granted.
 [[gnu::noinline]] Result look_again(ThreadMemory& mine, ConstWords wanted, ConstWords exact, bool known,
                                     std::uint32_t error) noexcept {
-  const Result result = error != 0 ? classify_refusal(wanted, error) : settle(wanted, exact, mine.in_force);
-  if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) {
-    see(mine, mine.in_force);
-    remember(mine.narrow, mine.in_force, mine.in_force);
-  } else if (known) {
-    remember(mine.narrow, mine.view, exact);
-  } else {
-    forget(mine.narrow);
-  }
+  const Words in_force = mine[Memory::in_force];
+  const Result result = error != 0 ? classify_refusal(mine, wanted, error) : settle(mine, wanted, exact, in_force);
+  if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed)
+    remember(mine, in_force, in_force, now());
+  else if (known)
+    remember(mine, mine[Memory::view], exact, 0);
+  else
+    forget(mine);
   return result;
 }
 
 // The exchanges, over spans of known size where that is one word. What is then in force: `wanted` on `done`,
-// mine.in_force on `trimmed`.
+// mine[in_force] on `trimmed`.
 template <std::size_t Extent>
 [[gnu::always_inline]] inline Result exchange_from_view(ThreadMemory& mine, std::span<const Word, Extent> wanted,
-                                                        std::span<Word, Extent> view,
                                                         std::span<Word, Extent> previous) noexcept {
-  see(mine, view);
-  const bool known = exact_of(mine, view, previous);
+  const auto part = [&](Memory::Part which) { return mine.template operator[]<Extent>(which); };
+  const auto view = part(Memory::view);
+  const bool known = equal(view, part(Memory::narrow_view));
+  if (known) [[likely]] {
+    copy(part(Memory::narrow_exact), previous);
+    // One CPU alone proves nothing that is ever asked for.
+    const bool proves = several(view);
+    copy_if(proves, view, part(Memory::seen));
+    mine.seen_at = proves ? mine.narrow_at : mine.seen_at;
+  } else {
+    learn_exact(mine, view, previous);
+  }
   // A part of what was in force is running and allowed; one CPU alone is, or the kernel refuses.
-  const bool granted = subset(wanted, view) || single(wanted) || seen_lately(mine, wanted);
-  remember(mine.narrow, wanted, wanted);
+  bool granted = subset(wanted, view) | !several(wanted);
+  std::int64_t at = 0;
+  if (!granted) {
+    at = now();
+    granted = subset(wanted, part(Memory::seen)) & (at - mine.seen_at < kMoment);
+  }
+  remember<Extent>(mine, wanted, wanted, at);
   const std::uint32_t error = set(wanted);
-  if (error == 0 && granted) [[likely]]
-    return {};
-  return look_again(mine, wanted, previous, known, error);
+  if ((error | std::uint32_t{!granted}) != 0) [[unlikely]]
+    return look_again(mine, wanted, previous, known, error);
+  return {};
 }
 
 template <std::size_t Extent>
 [[gnu::always_inline]] inline Result exchange_sets(ThreadMemory& mine, std::span<const Word, Extent> wanted,
                                                    std::span<Word, Extent> previous,
                                                    std::span<Word, Extent> in_force) noexcept {
-  const std::span<Word, Extent> view(mine.view.data(), wanted.size());
   copy(wanted, in_force);
-  if (const std::uint32_t error = get(view); error != 0) return failure(error);
-  const Result result = exchange_from_view<Extent>(mine, wanted, view, previous);
-  if (result.outcome == Outcome::trimmed) copy(mine.in_force, in_force);
-  return result;
-}
-
-template <std::size_t Extent>
-[[gnu::always_inline]] inline Result exchange_groups(ThreadMemory& mine, const Groups& formed, GroupMask& slice,
-                                                     std::span<Word, Extent> previous) noexcept {
-  const std::span<Word, Extent> view(mine.view.data(), previous.size());
-  if (const std::uint32_t error = get(view); error != 0) [[unlikely]]
+  if (const std::uint32_t error = get(mine.template operator[]<Extent>(Memory::view)); error != 0) [[unlikely]]
     return failure(error);
-  if (formed.count() > 1) [[unlikely]]
-    slice = formed.slice(view, current_cpu());
-  else
-    slice = {0, formed.gather(0, view)};
-  return exchange_from_view<Extent>(mine, std::span<const Word, Extent>(mine.scratch.data(), previous.size()), view,
-                                    previous);
+  const Result result = exchange_from_view<Extent>(mine, wanted, previous);
+  if (result.outcome == Outcome::trimmed) copy(mine[Memory::in_force], in_force);
+  return result;
 }
 
 // The same for the machines of more than 64 CPUs: apart, so that the other ones stay small.
@@ -306,9 +300,18 @@ template <std::size_t Extent>
   return exchange_sets<std::dynamic_extent>(mine, wanted, previous, in_force);
 }
 
-[[gnu::noinline]] Result exchange_wide_groups(ThreadMemory& mine, const Groups& formed, GroupMask& slice,
-                                              Words previous) noexcept {
-  return exchange_groups<std::dynamic_extent>(mine, formed, slice, previous);
+[[gnu::noinline]] Result exchange_in_groups(ThreadMemory& mine, const GroupMask& wanted, GroupMask& slice,
+                                            Words previous) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  if (wanted.mask == 0 || (wanted.mask & ~formed->maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
+  // A CPU beyond the kernel's masks exists in no machine that this kernel runs.
+  const Words cpus = mine[Memory::scratch];
+  if (!formed->scatter(wanted, cpus)) return {Outcome::none_running, 0};
+  const Words view = mine[Memory::view];
+  if (const std::uint32_t error = get(view); error != 0) return failure(error);
+  slice = formed->count() > 1 ? formed->slice(view, current_cpu()) : GroupMask{0, formed->gather(0, view)};
+  return exchange_from_view<std::dynamic_extent>(mine, cpus, previous);
 }
 
 }  // namespace
@@ -327,44 +330,52 @@ std::size_t mask_words() noexcept {
   return words;
 }
 
-Result read_affinity(Words words, Words exact) noexcept {
+ThreadMemory& thread_memory() noexcept {
+  thread_local ThreadMemory own;
+  return own;
+}
+
+Result read_affinity(ThreadMemory& mine, Words words, Words exact) noexcept {
   if (const std::uint32_t error = get(words); error != 0) return failure(error);
-  exact_of(memory(), words, exact);
+  if (equal(words, mine[Memory::narrow_view]))
+    copy(mine[Memory::narrow_exact], exact);
+  else
+    learn_exact(mine, words, exact);
   return {};
 }
 
-Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {
-  ThreadMemory& mine = memory();
+Result exchange_affinity(ThreadMemory& mine, ConstWords wanted, Words previous, Words in_force) noexcept {
   if (wanted.size() == 1) return exchange_sets<1>(mine, wanted.first<1>(), previous.first<1>(), in_force.first<1>());
   return exchange_wide_sets(mine, wanted, previous, in_force);
 }
 
-Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, Words previous) noexcept {
+Result exchange_group_affinity(ThreadMemory& mine, const GroupMask& wanted, GroupMask& previous_slice,
+                               Words previous) noexcept {
   const Groups* const formed = groups();
-  if (formed == nullptr) return {Outcome::no_groups, 0};
-  if (wanted.mask == 0 || (wanted.mask & ~formed->maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
-  ThreadMemory& mine = memory();
-  // A CPU beyond the kernel's masks exists in no machine that this kernel runs.
-  if (!formed->scatter(wanted, mine.scratch)) return {Outcome::none_running, 0};
-  if (previous.size() == 1) return exchange_groups<1>(mine, *formed, previous_slice, previous.first<1>());
-  return exchange_wide_groups(mine, *formed, previous_slice, previous);
+  if (formed == nullptr || formed->plain() == 0 || previous.size() != 1) [[unlikely]]
+    return exchange_in_groups(mine, wanted, previous_slice, previous);
+  if ((wanted.group | (wanted.mask & ~formed->plain())) != 0 || wanted.mask == 0) [[unlikely]]
+    return {Outcome::not_a_processor, 0};
+  const std::span<Word, 1> view = mine.operator[]<1>(Memory::view);
+  if (const std::uint32_t error = get(view); error != 0) [[unlikely]]
+    return failure(error);
+  previous_slice = {0, view[0] & formed->plain()};
+  return exchange_from_view<1>(mine, std::span<const Word, 1>(&wanted.mask, 1), previous.first<1>());
 }
 
-Result restore_affinity(ConstWords previous) noexcept {
-  ThreadMemory& mine = memory();
+Result restore_affinity(ThreadMemory& mine, ConstWords previous) noexcept {
   std::uint32_t error = set(previous);
   Result result;
   if (error == EINVAL) {
     // Nothing of it is left to this process: the kernel makes of everything what it would have made of the old set.
-    std::ranges::fill(mine.scratch, ~Word{0});
-    error = set(mine.scratch);
+    const Words everything = mine[Memory::scratch];
+    std::ranges::fill(everything, ~Word{0});
+    error = set(everything);
     result.outcome = Outcome::trimmed;
   }
   if (error != 0) return failure(error);
-  if (result.outcome == Outcome::trimmed || !equal(mine.wide.exact, previous))
-    remember(mine.narrow, previous, previous);
-  else
-    remember(mine.narrow, mine.wide.view, previous);
+  const bool learned = result.outcome != Outcome::trimmed && equal(mine[Memory::wide_exact], previous);
+  remember(mine, learned ? ConstWords(mine[Memory::wide_view]) : previous, previous, 0);
   return result;
 }
 

@@ -14,7 +14,7 @@ Result confine_to(std::uint32_t cpu) {
   if (wanted.empty()) return {Outcome::not_a_processor, 0};
   std::vector<Word> previous(wanted.size());
   std::vector<Word> in_force(wanted.size());
-  return exchange_affinity(wanted, previous, in_force);
+  return exchange_affinity(thread_memory(), wanted, previous, in_force);
 }
 
 }  // namespace groupaffinity

@@ -17,13 +17,24 @@ Support support() noexcept {
 
 std::size_t mask_words() noexcept { return 1; }
 
-Result read_affinity(std::span<Word>, std::span<Word>) noexcept { return kUnsupported; }
+class ThreadMemory {};
 
-Result exchange_affinity(std::span<const Word>, std::span<Word>, std::span<Word>) noexcept { return kUnsupported; }
+ThreadMemory& thread_memory() noexcept {
+  static ThreadMemory none;
+  return none;
+}
 
-Result exchange_group_affinity(const GroupMask&, GroupMask&, std::span<Word>) noexcept { return kUnsupported; }
+Result read_affinity(ThreadMemory&, std::span<Word>, std::span<Word>) noexcept { return kUnsupported; }
 
-Result restore_affinity(std::span<const Word>) noexcept { return kUnsupported; }
+Result exchange_affinity(ThreadMemory&, std::span<const Word>, std::span<Word>, std::span<Word>) noexcept {
+  return kUnsupported;
+}
+
+Result exchange_group_affinity(ThreadMemory&, const GroupMask&, GroupMask&, std::span<Word>) noexcept {
+  return kUnsupported;
+}
+
+Result restore_affinity(ThreadMemory&, std::span<const Word>) noexcept { return kUnsupported; }
 
 std::uint32_t current_cpu() noexcept { return kNoCpu; }
 

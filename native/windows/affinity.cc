@@ -179,7 +179,15 @@ std::size_t mask_words() noexcept {
   return words;
 }
 
-Result read_affinity(Words words, Words exact) noexcept {
+// Windows tells all there is to know of a thread in the call that moves it.
+class ThreadMemory {};
+
+ThreadMemory& thread_memory() noexcept {
+  static ThreadMemory none;
+  return none;
+}
+
+Result read_affinity(ThreadMemory&, Words words, Words exact) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GROUP_AFFINITY affinity{};
@@ -189,7 +197,7 @@ Result read_affinity(Words words, Words exact) noexcept {
   return {};
 }
 
-Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noexcept {
+Result exchange_affinity(ThreadMemory&, ConstWords wanted, Words previous, Words in_force) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GroupMask processors;
@@ -204,7 +212,8 @@ Result exchange_affinity(ConstWords wanted, Words previous, Words in_force) noex
   return chosen.outcome == Outcome::trimmed ? chosen : result;
 }
 
-Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slice, Words previous) noexcept {
+Result exchange_group_affinity(ThreadMemory&, const GroupMask& wanted, GroupMask& previous_slice,
+                               Words previous) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GROUP_AFFINITY after{};
@@ -217,7 +226,7 @@ Result exchange_group_affinity(const GroupMask& wanted, GroupMask& previous_slic
   return result;
 }
 
-Result restore_affinity(ConstWords previous) noexcept {
+Result restore_affinity(ThreadMemory&, ConstWords previous) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   GROUP_AFFINITY after{};

@@ -86,17 +86,18 @@ class Storm {
 
   Outcome restore() {
     return place(
-        {}, [&] { post_->intend_return(previous_); }, [&] { return restore_affinity(previous_); });
+        {}, [&] { post_->intend_return(previous_); }, [&] { return restore_affinity(memory_, previous_); });
   }
 
   void move() {
     std::vector<Word> exact(wanted_.size());
-    check(read_affinity(wanted_, exact).outcome == Outcome::done, "a thread reads its affinity");
+    check(read_affinity(memory_, wanted_, exact).outcome == Outcome::done, "a thread reads its affinity");
     machine_.allowed.for_each([&](std::uint32_t cpu) {
       if (below(2) == 0) wanted_[cpu / kWordBits] ^= Word{1} << (cpu % kWordBits);
     });
     const Outcome outcome = place(
-        in_force_, [&] { post_->intend(wanted_); }, [&] { return exchange_affinity(wanted_, previous_, in_force_); });
+        in_force_, [&] { post_->intend(wanted_); },
+        [&] { return exchange_affinity(memory_, wanted_, previous_, in_force_); });
     if (outcome != Outcome::done && outcome != Outcome::trimmed) return;
     check(previous_ == exact, "the previous affinity is the one before");
     check(restore() == Outcome::done, "an affinity is restored");
@@ -108,7 +109,7 @@ class Storm {
     const Outcome outcome = place(
         {}, [&] { post_->intend_nothing(); },
         [&] {
-          return exchange_group_affinity({wanted.group, wanted.mask & groups()->maximum(wanted.group)}, slice,
+          return exchange_group_affinity(memory_, {wanted.group, wanted.mask & groups()->maximum(wanted.group)}, slice,
                                          previous_);
         });
     if (outcome == Outcome::done || outcome == Outcome::trimmed) static_cast<void>(restore());
@@ -159,6 +160,7 @@ class Storm {
 
   std::mt19937_64 random_;
   std::shared_ptr<Post> post_ = Post::here();
+  ThreadMemory& memory_ = thread_memory();
   std::vector<Word> wanted_, previous_, in_force_;
   Machine machine_;
 };

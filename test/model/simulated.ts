@@ -188,14 +188,14 @@ export class SimulatedThread {
     };
     const [wanted, previous, inForce] = [0, 1, 2];
 
-    const exchange = (cpus: bigint): Outcome => {
+    const exchange = (cpus: bigint): Outcome | undefined => {
       const running = cpus & kernel.online;
       if (running === 0n) return noneRunning;
       if ((running & ~kernel.settable) !== 0n) return notAllowed;
       write(previous, this.exact);
       this.exact = running;
       write(inForce, running);
-      return running === cpus ? done : trimmed;
+      return running === cpus ? undefined : trimmed;
     };
     const slice = (): { group: number; mask: bigint } => {
       const parts = kernel.byGroup(this.effective);
@@ -210,7 +210,7 @@ export class SimulatedThread {
       read: () => {
         write(inForce, this.effective);
         write(previous, this.exact);
-        return done;
+        return undefined;
       },
       exchange: () => exchange(read(wanted)),
       exchangeGroup: () => {
@@ -226,7 +226,7 @@ export class SimulatedThread {
       },
       restore: () => {
         this.exact = read(wanted);
-        return this.effective === 0n ? trimmed : done;
+        return this.effective === 0n ? trimmed : undefined;
       },
       currentCpu: () => this.cpu,
       support: () => ({ platform: 'windows', affinity: true, spansGroups: true, topology: true, sysroot: false, hardwareGroups: true }),

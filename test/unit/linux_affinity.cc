@@ -140,11 +140,11 @@ long live(std::mt19937& random) {
       Word in_force = 0;
       Result result;
       if (below(2) == 0) {
-        result = exchange_affinity({&wanted, 1}, {&previous, 1}, {&in_force, 1});
+        result = exchange_affinity(thread_memory(), {&wanted, 1}, {&previous, 1}, {&in_force, 1});
         tell("exchange", wanted, static_cast<int>(result.outcome));
       } else {
         GroupMask slice;
-        result = exchange_group_affinity({0, wanted}, slice, {&previous, 1});
+        result = exchange_group_affinity(thread_memory(), {0, wanted}, slice, {&previous, 1});
         in_force = pinned.allowed;
         if (result.outcome == Outcome::done) check(slice.mask == (before & online), "the slice is what was in force");
         tell("exchange group", wanted, static_cast<int>(result.outcome));
@@ -165,7 +165,7 @@ long live(std::mt19937& random) {
       }
     } else if (what < 7 && !nested.empty()) {
       const Word previous = nested.back();
-      const Result result = restore_affinity({&previous, 1});
+      const Result result = restore_affinity(thread_memory(), {&previous, 1});
       tell("restore", previous, static_cast<int>(result.outcome));
       nested.pop_back();
       ++calls;

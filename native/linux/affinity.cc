@@ -59,8 +59,14 @@ void copy(const auto& from, const auto& to) noexcept {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[i];
 }
 
+// Not by ?:, of which the compiler makes a branch.
+Word choose(bool condition, Word yes, Word no) noexcept {
+  const Word mask = -Word{condition};
+  return (yes & mask) | (no & ~mask);
+}
+
 void copy_if(bool condition, const auto& from, const auto& to) noexcept {
-  for (std::size_t i = 0; i < to.size(); ++i) to[i] = condition ? from[i] : to[i];
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = choose(condition, from[i], to[i]);
 }
 
 bool subset(const auto& part, const auto& whole) noexcept {
@@ -117,15 +123,15 @@ CpuSet cpus_allowed(const char* status_path) noexcept {
   return cpus;
 }
 
-std::int64_t now() noexcept {
+[[gnu::noinline]] Word now() noexcept {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  return static_cast<Word>(std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
 }
 
 // CPUs that were in force this long ago, in nanoseconds, are still running and granted: the thread itself can't have
 // taken one offline or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
-constexpr std::int64_t kMoment = 20'000;
+constexpr Word kMoment = 20'000;
 
 }  // namespace
 
@@ -156,11 +162,13 @@ class ThreadMemory {
   }
 
   // When these were seen in force, by the clock of now(); 0: long ago.
-  std::int64_t narrow_at = 0;
-  std::int64_t seen_at = 0;
+  alignas(64) Word narrow_at = 0;
+  Word seen_at = 0;
+  // Groups::plain(), once the groups are formed; 0 where masks have more than one word.
+  Word plain = 0;
 
  private:
-  alignas(64) Word one_[parts] = {};
+  Word one_[parts] = {};
   std::size_t words_ = mask_words();
   std::vector<Word> more_ = std::vector<Word>(words_ == 1 ? 0 : parts * words_);
 };
@@ -194,7 +202,7 @@ void widen_to_everything(Words exact) {
 // The thread has `exact`, which shows as `view`.
 template <std::size_t Extent = std::dynamic_extent>
 [[gnu::always_inline]] inline void remember(ThreadMemory& mine, const auto& view, const auto& exact,
-                                            std::int64_t seen_at) noexcept {
+                                            Word seen_at) noexcept {
   copy(view, mine.template operator[]<Extent>(Memory::narrow_view));
   copy(exact, mine.template operator[]<Extent>(Memory::narrow_exact));
   mine.narrow_at = seen_at;
@@ -264,16 +272,16 @@ template <std::size_t Extent>
     // One CPU alone proves nothing that is ever asked for.
     const bool proves = several(view);
     copy_if(proves, view, part(Memory::seen));
-    mine.seen_at = proves ? mine.narrow_at : mine.seen_at;
+    mine.seen_at = choose(proves, mine.narrow_at, mine.seen_at);
   } else {
     learn_exact(mine, view, previous);
   }
   // A part of what was in force is running and allowed; one CPU alone is, or the kernel refuses.
-  bool granted = subset(wanted, view) | !several(wanted);
-  std::int64_t at = 0;
-  if (!granted) {
+  bool granted = true;
+  Word at = 0;
+  if ((Word{!subset(wanted, view)} & Word{several(wanted)}) != 0) {
     at = now();
-    granted = subset(wanted, part(Memory::seen)) & (at - mine.seen_at < kMoment);
+    granted = subset(wanted, part(Memory::seen)) && at - mine.seen_at < kMoment;
   }
   remember<Extent>(mine, wanted, wanted, at);
   const std::uint32_t error = set(wanted);
@@ -304,6 +312,7 @@ template <std::size_t Extent>
                                             Words previous) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
+  if (previous.size() == 1) mine.plain = formed->plain();
   if (wanted.mask == 0 || (wanted.mask & ~formed->maximum(wanted.group)) != 0) return {Outcome::not_a_processor, 0};
   // A CPU beyond the kernel's masks exists in no machine that this kernel runs.
   const Words cpus = mine[Memory::scratch];
@@ -351,15 +360,13 @@ Result exchange_affinity(ThreadMemory& mine, ConstWords wanted, Words previous, 
 
 Result exchange_group_affinity(ThreadMemory& mine, const GroupMask& wanted, GroupMask& previous_slice,
                                Words previous) noexcept {
-  const Groups* const formed = groups();
-  if (formed == nullptr || formed->plain() == 0 || previous.size() != 1) [[unlikely]]
+  // No processor of the only group, or none at all; or not a machine of that kind.
+  if ((wanted.group | (wanted.mask & ~mine.plain)) != 0 || wanted.mask == 0) [[unlikely]]
     return exchange_in_groups(mine, wanted, previous_slice, previous);
-  if ((wanted.group | (wanted.mask & ~formed->plain())) != 0 || wanted.mask == 0) [[unlikely]]
-    return {Outcome::not_a_processor, 0};
   const std::span<Word, 1> view = mine.operator[]<1>(Memory::view);
   if (const std::uint32_t error = get(view); error != 0) [[unlikely]]
     return failure(error);
-  previous_slice = {0, view[0] & formed->plain()};
+  previous_slice = {0, view[0] & mine.plain};
   return exchange_from_view<1>(mine, std::span<const Word, 1>(&wanted.mask, 1), previous.first<1>());
 }
 

@@ -119,7 +119,7 @@ export interface NativeProcess {
 /** native/platform.h, `kRealTime`: the nice value of what runs before all others. */
 export const realTime = -100;
 
-/** What native/addon.cc exports. The calls without arguments find their operands in `memory`, and answer nothing where all is done. */
+/** What native/addon.cc exports. The calls without arguments find their operands in `memory`, and answer nothing where all is well. */
 export interface Native {
   readonly memory: ArrayBuffer;
   /** Words in an affinity mask of this system. */
@@ -128,7 +128,11 @@ export interface Native {
   readonly read: () => Outcome | undefined;
   /** the calling thread's set ← wanted; previous and in force are filled */
   readonly exchange: () => Outcome | undefined;
-  /** the same for wanted group and mask; previous, previous group and mask are filled */
+  /**
+   * the same for wanted group and mask; previous, previous group and mask are filled. Answers nothing where it is done, a
+   * system affinity was in force, and its group and mask are what the exchange before this one wanted, and not those of
+   * the user affinity; else `done`.
+   */
   readonly exchangeGroup: () => Outcome | undefined;
   /** the calling thread's set ← wanted, which an exchange gave as previous */
   readonly restore: () => Outcome | undefined;
@@ -293,7 +297,7 @@ function absent(failure: AffinityError): Native {
     throw failure;
   };
   return {
-    memory: new ArrayBuffer(8 * 9),
+    memory: new ArrayBuffer(8 * 10),
     maskWords: 1,
     read: fail,
     exchange: fail,
@@ -443,7 +447,7 @@ export const addonFile: string = loaded.file;
 
 interface Operands {
   readonly operands: BigUint64Array;
-  readonly operands32: Uint32Array;
+  readonly operands32: Int32Array;
   readonly wanted: BigUint64Array;
   readonly previous: BigUint64Array;
   readonly inForce: BigUint64Array;
@@ -451,30 +455,32 @@ interface Operands {
 
 /** The operands of an addon's environment, in the memory that it shares. */
 export function operandsOf({ memory, maskWords }: Native): Operands {
-  const sets = 6 * 8;
+  const sets = 7 * 8;
   const setBytes = maskWords * 8;
   return {
-    operands: new BigUint64Array(memory, 0, 6),
-    operands32: new Uint32Array(memory, 0, 12),
-    wanted: new BigUint64Array(memory, sets, maskWords),
-    previous: new BigUint64Array(memory, sets + setBytes, maskWords),
+    operands: new BigUint64Array(memory, 0, 7),
+    operands32: new Int32Array(memory, 0, 14),
+    previous: new BigUint64Array(memory, sets, maskWords),
+    wanted: new BigUint64Array(memory, sets + setBytes, maskWords),
     inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
   };
 }
 
 const shared = /* @__PURE__ */ operandsOf(native);
 
-/** The group calls' operands, as 64-bit words: wanted group and mask, previous group and mask, the OS's error number. */
+/** The group calls' operands (native/addon.cc, `Operands`), as 64-bit words: `wantedMask`, `previousMask`, `userMask` index it. */
 export const operands: BigUint64Array = shared.operands;
-/** The same memory in 32-bit words, for what fits into a number: `wantedGroup`, `previousGroup`, `osError`, `systemInForce` index it. */
-export const operands32: Uint32Array = shared.operands32;
+/** The same memory in 32-bit words, which the others index. */
+export const operands32: Int32Array = shared.operands32;
 export const wantedMask = 1;
 export const previousMask = 3;
+export const userMask = 6;
 export const wantedGroup = 0;
-export const previousGroup = 4;
-export const osError = 8;
 /** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
-export const systemInForce = 10;
+export const systemInForce = 1;
+export const previousGroup = 4;
+export const osError = 5;
+export const userGroup = 9;
 
 /** The CPU sets' operands: `native.maskWords` words each. */
 export const wanted: BigUint64Array = shared.wanted;

@@ -37,16 +37,25 @@ struct alignas(kLineWords * sizeof(Word)) Line {
   Word words[kLineWords];
 };
 
-// What the shared memory begins with. Three sets of mask_words() words follow: wanted, previous, in force.
+// What the shared memory begins with. Three sets of mask_words() words follow: previous, wanted, in force. With the
+// first of them it is one line where masks have one word.
 struct Operands {
-  GroupMask wanted;
-  GroupMask previous;
+  std::uint32_t wanted_group;
+  std::uint32_t system_in_force;  // 1 while a system affinity is, which JavaScript says
+  Word wanted_mask;
+  std::uint32_t previous_group;
   std::uint32_t os_error;
-  Word system_in_force;  // the first 32 bits are the mark
+  Word previous_mask;
+  // What the group exchange that was done last wanted.
+  std::uint32_t last_group;
+  // What JavaScript wants to be told of as previous; no mask: nothing.
+  std::uint32_t user_group;
+  Word last_mask;
+  Word user_mask;
 };
 constexpr std::size_t kSets = sizeof(Operands) / sizeof(Word);
-static_assert(offsetof(GroupMask, mask) == 8 && offsetof(Operands, previous) == 16 &&
-              offsetof(Operands, os_error) == 32 && offsetof(Operands, system_in_force) == 40 && kSets == 6);
+static_assert(offsetof(Operands, wanted_mask) == 8 && offsetof(Operands, previous_mask) == 24 &&
+              offsetof(Operands, last_mask) == 40 && kSets == 7);
 
 struct alignas(Line) Environment {
   // What every affinity call needs is one line.
@@ -137,14 +146,29 @@ napi_value exchange(napi_env env, napi_callback_info info) noexcept {
   });
 }
 
+// Nothing is answered where the system affinity that the exchange before this one set gave way to another: then
+// JavaScript knows what there is to know, and has little to do where all is cold.
 napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
-  return answer(env, info, [](Environment& here) {
-    return place(
-        here, {}, [&] { here.post.intend_nothing(); },
-        [&] {
-          return exchange_group_affinity(here.memory, here.operands->wanted, here.operands->previous, here.previous);
-        });
-  });
+  Environment& here = environment_of(env, info);
+  Operands& operands = *here.operands;
+  GroupMask slice;
+  const Result result = place(
+      here, {}, [&] { here.post.intend_nothing(); },
+      [&] {
+        return exchange_group_affinity(here.memory, {operands.wanted_group, operands.wanted_mask}, slice,
+                                       here.previous);
+      });
+  operands.previous_group = slice.group;
+  operands.previous_mask = slice.mask;
+  if (result.outcome != Outcome::done) [[unlikely]]
+    return tell(env, here, result);
+  const Word unlike_last = (slice.mask ^ operands.last_mask) | (slice.group ^ operands.last_group);
+  const Word unlike_user = (slice.mask ^ operands.user_mask) | (slice.group ^ operands.user_group);
+  operands.last_mask = operands.wanted_mask;
+  operands.last_group = operands.wanted_group;
+  if ((unlike_last | Word{unlike_user == 0} | Word{operands.system_in_force ^ 1}) != 0) [[unlikely]]
+    return number(env, static_cast<std::int32_t>(Outcome::done));
+  return nullptr;
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
@@ -878,8 +902,8 @@ Napi::Value wait_for(const Napi::CallbackInfo& info) {
 void take_memory(Environment& here, void* memory, std::size_t size) noexcept {
   here.operands = static_cast<Operands*>(memory);
   Word* const sets = static_cast<Word*>(memory) + kSets;
-  here.wanted = {sets, size};
-  here.previous = {sets + size, size};
+  here.previous = {sets, size};
+  here.wanted = {sets + size, size};
   here.in_force = {sets + 2 * size, size};
 }
 

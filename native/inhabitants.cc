@@ -10,7 +10,7 @@ namespace {
 
 struct Entry {
   Inhabitant who;
-  Word* system;
+  std::uint32_t* system;
 };
 
 struct Table {
@@ -26,7 +26,7 @@ Table& table() {
 
 }  // namespace
 
-void move_in(const void* key, Inhabitant inhabitant, Word& system) {
+void move_in(const void* key, Inhabitant inhabitant, std::uint32_t& system) {
   const std::lock_guard guard(table().lock);
   table().alive.insert_or_assign(key, Entry{std::move(inhabitant), &system});
 }
@@ -49,7 +49,7 @@ bool has_system_affinity(std::uint64_t thread) {
   return std::ranges::any_of(table().alive, [&](const auto& one) {
     const Entry& entry = one.second;
     // JavaScript of another thread writes it. Not every standard library has std::atomic_ref yet.
-    const volatile Word* const system = entry.system;
+    const volatile std::uint32_t* const system = entry.system;
     return entry.who.thread == thread && *system != 0;
   });
 }

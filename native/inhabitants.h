@@ -18,7 +18,7 @@ struct Inhabitant {
 
 // `key` tells the environments of one thread apart; a second call with it replaces what the first one said. While
 // `system` is not zero a system affinity is in force on the thread, which writes it; it lasts until move_out().
-void move_in(const void* key, Inhabitant inhabitant, Word& system);
+void move_in(const void* key, Inhabitant inhabitant, std::uint32_t& system);
 void move_out(const void* key) noexcept;
 
 [[nodiscard]] std::vector<Inhabitant> inhabitants();

@@ -1,5 +1,5 @@
 import { Outcome } from '../binding.ts';
-import { isWellFormed, revert, setSystem } from './books.ts';
+import { revert, setSystem } from './books.ts';
 import { isOwnContext, type ThreadContext } from './contexts.ts';
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
@@ -12,6 +12,10 @@ import {
   STOR_STATUS_SUCCESS,
   STOR_STATUS_UNSUCCESSFUL,
 } from './status.ts';
+
+// Constants of this file, which compiled code need not look up at each call.
+const check: typeof STOR_GROUP_AFFINITY.check = STOR_GROUP_AFFINITY.check;
+const { zero } = STOR_GROUP_AFFINITY;
 
 /** The page of Set lists no INVALID_IRQL; this is what it lists. */
 const SET_ABOVE_DISPATCH = STOR_STATUS_UNSUCCESSFUL;
@@ -33,7 +37,7 @@ export function statusOf(outcome: Outcome): number {
 }
 
 function refused(PreviousAffinity: STOR_GROUP_AFFINITY | null, status: number): number {
-  if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.zero(PreviousAffinity);
+  if (PreviousAffinity !== null) zero(PreviousAffinity);
   return status;
 }
 
@@ -57,15 +61,14 @@ export function StorPortSetSystemGroupAffinityThread(
   Affinity: STOR_GROUP_AFFINITY | null,
   PreviousAffinity: STOR_GROUP_AFFINITY | null,
 ): number {
-  if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
-  if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
+  if (PreviousAffinity !== null) check(PreviousAffinity, 'PreviousAffinity');
+  if (Affinity !== null) check(Affinity, 'Affinity');
   const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
   const isOwn = ThreadContext === null || isOwnContext(ThreadContext);
   if (!isOwn || !hasExtension || Affinity === null) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   if (currentIrql() > DISPATCH_LEVEL) return refused(PreviousAffinity, SET_ABOVE_DISPATCH);
-  if (!isWellFormed(Affinity)) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
   try {
-    const outcome = setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, false);
+    const outcome = setSystem(Affinity, PreviousAffinity, false);
     return outcome === Outcome.done ? STOR_STATUS_SUCCESS : statusOf(outcome);
   } catch (error) {
     return statusOfError(error);
@@ -90,7 +93,7 @@ export function StorPortRevertToUserGroupAffinityThread(
   ThreadContext: ThreadContext | null,
   PreviousAffinity: STOR_GROUP_AFFINITY | null,
 ): number {
-  if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
+  if (PreviousAffinity !== null) check(PreviousAffinity, 'PreviousAffinity');
   const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
   if (!isOwnContext(ThreadContext) || !hasExtension || PreviousAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (currentIrql() > DISPATCH_LEVEL) return STOR_STATUS_INVALID_IRQL;

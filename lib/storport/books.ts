@@ -3,7 +3,18 @@
  * The kernel routines and StorPort's stand on this; neither looks into it ("KeSetSystemGroupAffinityThread",
  * "KeRevertToUserGroupAffinityThread").
  */
-import { native, operands, operands32, Outcome, previousGroup, previousMask, wantedGroup, wantedMask } from '../binding.ts';
+import {
+  native,
+  operands,
+  operands32,
+  Outcome,
+  previousGroup,
+  previousMask,
+  userGroup,
+  userMask,
+  wantedGroup,
+  wantedMask,
+} from '../binding.ts';
 import { cpusOf, maskOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus } from '../machine/group-table.ts';
@@ -11,8 +22,9 @@ import { coverUser, keepPrevious, readOwn, systemActive, uncoverUser, userSet } 
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL, onceBelowDispatch } from './irql.ts';
 
+// What compiled code need not look up at each call: constants of this file, and fields of one object.
 const { exchangeGroup } = native;
-/** The operands as constants of this file, which compiled code need not look up. */
+const { isOverUser, store, storeOverUser, zero } = STOR_GROUP_AFFINITY;
 const words = operands;
 const words32 = operands32;
 
@@ -21,34 +33,53 @@ interface GroupMask {
   readonly mask: bigint;
 }
 
-/** What the thread becomes when the IRQL falls: a system affinity, or its user affinity again. */
-let pending: GroupMask | 'user' | undefined;
-
-/**
- * The value that the Set over the user affinity stored: a structure copied from the one it was stored in, field by
- * field, then still says where to go back to. Forgotten when a nested Set stores the same value, which then means that.
- */
-let stored: bigint | undefined;
-let storedGroup = 0;
-/** The first 32 bits of `stored`: almost always enough to see that another value is another. */
-let storedLow = 0;
+const books = {
+  /** What the thread becomes when the IRQL falls: a system affinity, or its user affinity again. */
+  pending: undefined as GroupMask | 'user' | undefined,
+  /** Whether a system affinity was in force in the operating system when the first of the waiting moves came. */
+  wasSystem: false,
+  /**
+   * The value that the Set over the user affinity stored: a structure copied from the one it was stored in, field by
+   * field, then still says where to go back to. Forgotten when a nested Set stores the same value, which then means that.
+   */
+  stored: undefined as bigint | undefined,
+  storedGroup: 0,
+  /** What the exchange that was done last wanted: often what the next one finds, and then this is the bigint to tell. */
+  last: 0n,
+  lastGroup: 0,
+};
 
 /** Whether a system affinity is in force, or will be when the IRQL falls. */
 function isSet(): boolean {
-  return pending === undefined ? systemActive() : pending !== 'user';
+  return books.pending === undefined ? systemActive() : books.pending !== 'user';
 }
 
-const isGroup = (group: number): boolean => (group & 0xffff) === group;
-
-function exchange(mask: bigint, group: number): Outcome {
+/** Puts group and mask into the operands. False where these can't hold them: no USHORT, or no mask of 64 bits. */
+const want = (mask: bigint, group: number): boolean => {
   words[wantedMask] = mask;
   words32[wantedGroup] = group;
+  return words[wantedMask] === mask && (group & 0xffff) === group;
+};
+
+/** Whether the routines would take this structure's Group, Mask and Reserved as far as they can tell without a machine. */
+const isWellFormed = (from: STOR_GROUP_AFFINITY): boolean => want(from.Mask, from.Group) && isZero(from.Reserved);
+
+/** What the operands want is in force from now on. */
+const setLast = (mask: bigint, group: number): void => {
+  books.last = mask;
+  books.lastGroup = group;
+};
+
+function exchange(mask: bigint, group: number): Outcome {
+  want(mask, group);
   let outcome = exchangeGroup();
   if (outcome === Outcome.noGroups) {
     processGroups();
     outcome = exchangeGroup();
   }
-  return outcome ?? Outcome.done;
+  if (outcome !== undefined && outcome !== Outcome.done) return outcome;
+  setLast(mask, group);
+  return Outcome.done;
 }
 
 /** The acceptance rule without the operating system: the processors of the request that are active, or why there are none. */
@@ -74,20 +105,17 @@ function slice(set: CpuSet): GroupMask {
   return parts.find(({ group }) => group === home) ?? parts[0] ?? { group: 0, mask: 0n };
 }
 
-/** Whether a system affinity was in force in the operating system when the first of the waiting moves came. */
-let wasSystem = false;
-
 /** At DISPATCH_LEVEL: the books change now, the thread moves when the level falls. */
 function defer(to: GroupMask | 'user'): void {
-  pending = to;
+  books.pending = to;
   onceBelowDispatch(() => {
-    const move = pending;
-    pending = undefined;
+    const move = books.pending;
+    books.pending = undefined;
     if (move === undefined) return;
     const outcome = move === 'user' ? uncoverUser() : exchange(move.mask, move.group);
     if (outcome <= Outcome.trimmed) return;
     // Nobody can be told by a status any more. Where no system affinity was in force, none is.
-    if (!wasSystem) uncoverUser();
+    if (!books.wasSystem) uncoverUser();
     process.emitWarning('The operating system refused the affinity that was set at DISPATCH_LEVEL; the thread stays where it is.', {
       code: 'GROUPAFFINITY_DEFERRED',
     });
@@ -98,9 +126,9 @@ function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY 
   const { outcome, active } = judge({ mask, group });
   if (outcome !== Outcome.done) return outcome;
   const overUser = !isSet();
-  if (pending === undefined) wasSystem = systemActive();
+  if (books.pending === undefined) books.wasSystem = systemActive();
   let before: GroupMask;
-  if (pending !== undefined && pending !== 'user') before = { group: pending.group, mask: judge(pending).active };
+  if (books.pending !== undefined && books.pending !== 'user') before = { group: books.pending.group, mask: judge(books.pending).active };
   else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
   else {
     before = slice(readOwn());
@@ -111,51 +139,54 @@ function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY 
   return Outcome.done;
 }
 
-function remember(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, overUser: boolean, zeroOverUser: boolean): void {
-  if (overUser) {
-    stored = previous === null || zeroOverUser ? undefined : mask;
-    storedGroup = group;
-    storedLow = Number(BigInt.asUintN(32, mask));
-  } else if (previous !== null && isStored(mask, group)) stored = undefined;
-  if (previous === null || (overUser && zeroOverUser)) return;
-  STOR_GROUP_AFFINITY.store(previous, mask, group, overUser);
+/** Keeps what the Set over the user affinity stored, and has `exchangeGroup` tell when a nested one is to store the same. */
+function keepStored(mask: bigint | undefined, group: number): void {
+  books.stored = mask;
+  books.storedGroup = group;
+  words[userMask] = mask ?? 0n;
+  words32[userGroup] = group;
 }
 
-const isStored = (mask: bigint, group: number): boolean => stored !== undefined && storedGroup === group && stored === mask;
+function remember(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, overUser: boolean, zeroOverUser: boolean): void {
+  const told = previous !== null && !(overUser && zeroOverUser);
+  if (overUser) {
+    keepStored(told ? mask : undefined, group);
+    if (told) storeOverUser(previous, mask, group);
+  } else if (told) {
+    if (isStored(mask, group)) keepStored(undefined, 0);
+    store(previous, mask, group);
+  }
+}
+
+function isStored(mask: bigint, group: number): boolean {
+  return books.stored === mask && books.storedGroup === group;
+}
 
 /**
- * Sets the system affinity, at or below DISPATCH_LEVEL. `mask` has at most 64 bits, `group` is a USHORT. `previous` is
- * zeroed first, and then receives what was in force; over a user affinity it stays zero where `zeroOverUser`.
+ * Sets the system affinity, at or below DISPATCH_LEVEL. `previous` is zeroed first, and then receives what was in force;
+ * over a user affinity it stays zero where `zeroOverUser`.
  */
-export function setSystem(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
+export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome => {
+  const { Mask: mask, Group: group } = to;
+  const taken = isWellFormed(to);
   // Whatever is wrong with the structure shows here, before the thread moves.
-  if (previous !== null) STOR_GROUP_AFFINITY.zero(previous);
+  if (previous !== null) zero(previous);
+  if (!taken) return Outcome.notAProcessor;
   if (currentIrql() >= DISPATCH_LEVEL) return setDeferred(mask, group, previous, zeroOverUser);
-  // What follows the system call runs cold: as little as can be.
-  const overUser = !systemActive();
-  words[wantedMask] = mask;
-  words32[wantedGroup] = group;
   const outcome = exchangeGroup();
-  if (outcome !== undefined || overUser) return settle(outcome ?? Outcome.done, mask, group, previous, overUser, zeroOverUser);
-  if (previous === null) return Outcome.done;
-  const before = words[previousMask] as bigint;
-  const beforeGroup = words32[previousGroup] as number;
-  if (stored !== undefined && words32[previousMask * 2] === storedLow && isStored(before, beforeGroup)) stored = undefined;
-  STOR_GROUP_AFFINITY.store(previous, before, beforeGroup, false);
+  // What follows a system call runs cold: as little as can be, and nothing is made.
+  if (outcome !== undefined) return settle(outcome, mask, group, previous, zeroOverUser);
+  if (previous !== null) store(previous, books.last, books.lastGroup);
+  setLast(mask, group);
   return Outcome.done;
-}
+};
 
-/** What is left of a Set that came over a user affinity, or that was not simply done. */
-function settle(
-  first: Outcome,
-  mask: bigint,
-  group: number,
-  previous: STOR_GROUP_AFFINITY | null,
-  overUser: boolean,
-  zeroOverUser: boolean,
-): Outcome {
+/** What is left of a Set that came over a user affinity, over somebody else's work, or that was not simply done. */
+function settle(first: Outcome, mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
   const outcome = first === Outcome.noGroups ? exchange(mask, group) : first;
   if (outcome > Outcome.trimmed) return outcome;
+  if (first === Outcome.done) setLast(mask, group);
+  const overUser = !systemActive();
   if (overUser) coverUser(keepPrevious());
   remember(words[previousMask] as bigint, words32[previousGroup] as number, previous, overUser, zeroOverUser);
   return Outcome.done;
@@ -164,14 +195,14 @@ function settle(
 /** Goes back to what `from` says, at or below DISPATCH_LEVEL: the user affinity, or an outer system affinity. */
 export function revert(from: STOR_GROUP_AFFINITY): Outcome {
   const { Mask: mask, Group: group } = from;
-  const toUser = mask === 0n || STOR_GROUP_AFFINITY.isOverUser(from) || isStored(mask, group);
+  const toUser = mask === 0n || isOverUser(from) || isStored(mask, group);
   if (!isSet()) {
     if (toUser) return native.support().affinity ? Outcome.done : Outcome.unsupported;
     const { outcome } = isWellFormed(from) ? judge({ mask, group }) : { outcome: Outcome.notAProcessor };
     return outcome === Outcome.notAllowed ? Outcome.done : outcome;
   }
   const deferred = currentIrql() >= DISPATCH_LEVEL;
-  if (deferred && pending === undefined) wasSystem = systemActive();
+  if (deferred && books.pending === undefined) books.wasSystem = systemActive();
   if (toUser) {
     if (!deferred) return uncoverUser();
     defer('user');
@@ -182,9 +213,4 @@ export function revert(from: STOR_GROUP_AFFINITY): Outcome {
   const { outcome, active } = judge({ mask, group });
   if (outcome === Outcome.done) defer({ mask: active, group });
   return outcome;
-}
-
-/** Whether the routines would take this structure's Group, Mask and Reserved as far as they can tell without a machine. */
-export function isWellFormed({ Mask, Group, Reserved }: STOR_GROUP_AFFINITY): boolean {
-  return isGroup(Group) && isZero(Reserved) && BigInt.asUintN(64, Mask) === Mask;
 }

@@ -1,5 +1,14 @@
 import { wrongType, show } from '../errors.ts';
 
+/** What a routine wrote into a structure over a user affinity. */
+interface OverUser {
+  mask: bigint;
+  group: number;
+}
+
+/** No mask: of nothing over a user affinity. */
+const none = -1n;
+
 /**
  * STOR_GROUP_AFFINITY: one processor group and the processors meant in it ("STOR_GROUP_AFFINITY structure").
  *
@@ -7,15 +16,13 @@ import { wrongType, show } from '../errors.ts';
  */
 export class STOR_GROUP_AFFINITY {
   /** Bit n is the group's processor n; 0n to 2n ** 64n - 1n. */
-  Mask: bigint;
+  declare Mask: bigint;
   /** USHORT */
-  Group: number;
+  declare Group: number;
   /** Must be zero. */
-  Reserved: [number, number, number];
-
-  /** Where a routine wrote this structure over a user affinity: the mask and group that it wrote. */
-  #overUser: bigint | undefined;
-  #overUserGroup = 0;
+  declare Reserved: [number, number, number];
+  /** Made when it is needed: a caller makes a structure for each call, and small ones are fast. */
+  #overUser: OverUser | undefined;
 
   constructor({ Mask = 0n, Group = 0 }: { Mask?: bigint; Group?: number } = {}) {
     this.Mask = Mask;
@@ -24,47 +31,58 @@ export class STOR_GROUP_AFFINITY {
   }
 
   /** @internal What the C compiler would refuse for a PSTOR_GROUP_AFFINITY. */
-  static check(value: unknown, parameter: string): asserts value is STOR_GROUP_AFFINITY {
-    if (typeof value !== 'object' || value === null || !(#overUser in value)) throw wrongStructure(value, parameter);
-    if (typeof value.Mask !== 'bigint' || typeof value.Group !== 'number') throw wrongField(value, parameter);
+  static check(this: void, value: unknown, parameter: string): asserts value is STOR_GROUP_AFFINITY {
+    if (
+      typeof value !== 'object' ||
+      value === null ||
+      !(#overUser in value) ||
+      typeof value.Mask !== 'bigint' ||
+      typeof value.Group !== 'number'
+    )
+      throw wrong(value, parameter);
   }
 
   /** @internal All fields zero. */
-  static zero(to: STOR_GROUP_AFFINITY): void {
+  static zero(this: void, to: STOR_GROUP_AFFINITY): void {
     to.Mask = 0n;
     to.Group = 0;
-    if (!isZero(to.Reserved)) to.Reserved = [0, 0, 0];
-    to.#overUser = undefined;
+    if (!isZero(to.Reserved) || to.#overUser !== undefined) STOR_GROUP_AFFINITY.#wipe(to);
+  }
+
+  static #wipe(of: STOR_GROUP_AFFINITY): void {
+    if (!isZero(of.Reserved)) of.Reserved = [0, 0, 0];
+    if (of.#overUser !== undefined) of.#overUser.mask = none;
   }
 
   /** @internal Into a structure that is zero. */
-  static store(to: STOR_GROUP_AFFINITY, mask: bigint, group: number, overUser: boolean): void {
+  static store(this: void, to: STOR_GROUP_AFFINITY, mask: bigint, group: number): void {
     to.Mask = mask;
     to.Group = group;
-    if (!overUser) return;
-    to.#overUser = mask;
-    to.#overUserGroup = group;
+  }
+
+  /** @internal The same for what was in force as the user affinity. */
+  static storeOverUser(this: void, to: STOR_GROUP_AFFINITY, mask: bigint, group: number): void {
+    STOR_GROUP_AFFINITY.store(to, mask, group);
+    to.#overUser ??= { mask, group };
+    to.#overUser.mask = mask;
+    to.#overUser.group = group;
   }
 
   /** @internal True for a structure as a routine wrote it over a user affinity, unchanged since. */
-  static isOverUser(of: STOR_GROUP_AFFINITY): boolean {
-    return of.#overUser !== undefined && of.#overUser === of.Mask && of.#overUserGroup === of.Group;
+  static isOverUser(this: void, of: STOR_GROUP_AFFINITY): boolean {
+    return of.#overUser !== undefined && of.#overUser.mask === of.Mask && of.#overUser.group === of.Group;
   }
 }
 
-// What is thrown is made apart: small functions are compiled into their callers.
-
-function wrongStructure(value: unknown, parameter: string): TypeError {
-  return wrongType(`${parameter} is null or a structure that new STOR_GROUP_AFFINITY({ Group, Mask }) made, not ${show(value)}`);
-}
-
-function wrongField({ Mask, Group }: STOR_GROUP_AFFINITY, parameter: string): TypeError {
-  return typeof Mask === 'bigint'
-    ? wrongType(`${parameter}.Group is a number, not ${show(Group)}`)
-    : wrongType(`${parameter}.Mask is a bigint, as 0xffn, not ${show(Mask)}`);
-}
-
 /** True for a Reserved as the document wants it. */
-export function isZero(reserved: readonly unknown[]): boolean {
-  return Array.isArray(reserved) && reserved.length === 3 && reserved[0] === 0 && reserved[1] === 0 && reserved[2] === 0;
+export const isZero = (reserved: readonly unknown[]): boolean =>
+  Array.isArray(reserved) && reserved.length === 3 && reserved[0] === 0 && reserved[1] === 0 && reserved[2] === 0;
+
+// What is thrown is made apart: small functions are compiled into their callers.
+function wrong(value: unknown, parameter: string): TypeError {
+  if (!(value instanceof STOR_GROUP_AFFINITY))
+    return wrongType(`${parameter} is null or a structure that new STOR_GROUP_AFFINITY({ Group, Mask }) made, not ${show(value)}`);
+  return typeof value.Mask === 'bigint'
+    ? wrongType(`${parameter}.Group is a number, not ${show(value.Group)}`)
+    : wrongType(`${parameter}.Mask is a bigint, as 0xffn, not ${show(value.Mask)}`);
 }

@@ -8,23 +8,20 @@ export const APC_LEVEL = 1;
 export const DISPATCH_LEVEL = 2;
 export const HIGH_LEVEL = 15;
 
-let level = PASSIVE_LEVEL;
-let work: (() => void) | undefined;
+const irql: { level: number; work: (() => void) | undefined } = { level: PASSIVE_LEVEL, work: undefined };
 
 /** The calling thread's level. */
-export function currentIrql(): number {
-  return level;
-}
+export const currentIrql = (): number => irql.level;
 
 /** Runs `move` when the level falls below DISPATCH_LEVEL, instead of what was to run then; undefined takes that back. */
 export function onceBelowDispatch(move: (() => void) | undefined): void {
-  work = move;
+  irql.work = move;
 }
 
-function checked(irql: number, parameter: string): number {
-  checkNumber(irql, parameter);
-  if (!fits(irql, 8) || irql > HIGH_LEVEL) throw outOfRange(`${parameter} is an IRQL from 0 to ${HIGH_LEVEL}, not ${irql}`);
-  return irql;
+function checked(level: number, parameter: string): number {
+  checkNumber(level, parameter);
+  if (!fits(level, 8) || level > HIGH_LEVEL) throw outOfRange(`${parameter} is an IRQL from 0 to ${HIGH_LEVEL}, not ${level}`);
+  return level;
 }
 
 /**
@@ -37,9 +34,10 @@ function checked(irql: number, parameter: string): number {
 export function KeRaiseIrql(NewIrql: number, OldIrql: Out<number>): void {
   if (!isPointer(OldIrql, 'OldIrql')) throw new TypeError('OldIrql is an object that receives the old level, not null');
   const wanted = checked(NewIrql, 'NewIrql');
+  const { level } = irql;
   if (wanted < level) throw outOfRange(`KeRaiseIrql: level ${wanted} is below the current ${level} (IRQL_NOT_GREATER_OR_EQUAL)`);
   OldIrql.value = level;
-  level = wanted;
+  irql.level = wanted;
 }
 
 /**
@@ -50,17 +48,17 @@ export function KeRaiseIrql(NewIrql: number, OldIrql: Out<number>): void {
  */
 export function KeLowerIrql(NewIrql: number): void {
   const wanted = checked(NewIrql, 'NewIrql');
+  const { level, work } = irql;
   if (wanted > level) throw outOfRange(`KeLowerIrql: level ${wanted} is above the current ${level} (IRQL_NOT_LESS_OR_EQUAL)`);
-  level = wanted;
-  if (level >= DISPATCH_LEVEL || work === undefined) return;
-  const move = work;
-  work = undefined;
-  move();
+  irql.level = wanted;
+  if (wanted >= DISPATCH_LEVEL || work === undefined) return;
+  irql.work = undefined;
+  work();
 }
 
 /** The calling thread's level ("KeGetCurrentIrql"). */
 export function KeGetCurrentIrql(): number {
-  return level;
+  return irql.level;
 }
 
 /**
@@ -69,6 +67,6 @@ export function KeGetCurrentIrql(): number {
  */
 export function StorPortGetCurrentIrql(HwDeviceExtension: HwDeviceExtension, Irql: Out<number> | null): number {
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || !isPointer(Irql, 'Irql') || Irql === null) return STOR_STATUS_INVALID_PARAMETER;
-  Irql.value = level;
+  Irql.value = irql.level;
   return STOR_STATUS_SUCCESS;
 }

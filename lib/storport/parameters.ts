@@ -10,14 +10,13 @@ export interface Out<T> {
 }
 
 /** False for NULL; a TypeError for what is no pointer. */
-export function isPointer(value: unknown, parameter: string): boolean {
+export const isPointer = (value: unknown, parameter: string): boolean => {
   if (typeof value === 'object') return value !== null;
-  if (typeof value === 'function') return true;
-  throw wrongPointer(value, parameter);
-}
+  return typeof value === 'function' || refuse(value, parameter);
+};
 
-function wrongPointer(value: unknown, parameter: string): TypeError {
-  return wrongType(`${parameter} is an object or null, not ${show(value)}`);
+function refuse(value: unknown, parameter: string): never {
+  throw wrongType(`${parameter} is an object or null, not ${show(value)}`);
 }
 
 /** A TypeError for what is no number. */

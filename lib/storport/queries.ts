@@ -117,7 +117,7 @@ export function StorPortGetNodeAffinity(
     const active = CpuSet.fromMask((node.capacity | node.cpus) & online).toGroups();
     const part = { group, mask: active.find((each) => each.group === group)?.mask ?? 0n };
     STOR_GROUP_AFFINITY.zero(NodeAffinity);
-    STOR_GROUP_AFFINITY.store(NodeAffinity, part.mask, part.group, false);
+    STOR_GROUP_AFFINITY.store(NodeAffinity, part.mask, part.group);
     return STOR_STATUS_SUCCESS;
   });
 }

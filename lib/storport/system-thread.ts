@@ -3,7 +3,7 @@ import { workerData } from 'node:worker_threads';
 import { native, Outcome } from '../binding.ts';
 import { inherit, systemActive } from '../threads/own-thread.ts';
 import type { ThreadContext } from './contexts.ts';
-import { currentIrql, PASSIVE_LEVEL } from './irql.ts';
+import { KeGetCurrentIrql, PASSIVE_LEVEL } from './irql.ts';
 import { begun, refused, type SystemThreadStart } from './system-thread-start.ts';
 
 const { module, context, memory, level, user, startContext } = workerData as SystemThreadStart;
@@ -19,7 +19,7 @@ if (isPlaced) {
   const { default: routine } = (await import(module)) as { default: unknown };
   if (typeof routine !== 'function') throw new TypeError(`${module} has no function as its default export`);
   await (routine as (startContext: unknown, own: ThreadContext) => unknown)(startContext, Object.freeze({ StorPortThread: context }));
-  if (systemActive() || currentIrql() !== PASSIVE_LEVEL) {
+  if (systemActive() || KeGetCurrentIrql() !== PASSIVE_LEVEL) {
     process.emitWarning('A system thread ended with its system affinity in force or its IRQL raised.', {
       code: 'GROUPAFFINITY_UNREVERTED',
     });

@@ -1,6 +1,6 @@
 /** The kernel's own routines, for people who compare: `groupaffinity/wdm`. */
 import { native } from '../binding.ts';
-import { isWellFormed, revert, setSystem } from './books.ts';
+import { revert, setSystem } from './books.ts';
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
 import { checkNumber } from './parameters.ts';
@@ -25,8 +25,7 @@ export const ALL_PROCESSOR_GROUPS = 0xffff;
 export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | null, PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
   if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
   if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
-  if (Affinity !== null && currentIrql() <= DISPATCH_LEVEL && isWellFormed(Affinity))
-    orStatus(() => setSystem(Affinity.Mask, Affinity.Group, PreviousAffinity, true));
+  if (Affinity !== null && currentIrql() <= DISPATCH_LEVEL) orStatus(() => setSystem(Affinity, PreviousAffinity, true));
   else if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.zero(PreviousAffinity);
 }
 

@@ -24,45 +24,44 @@ function want(set: Exact): void {
   else wanted.set(set);
 }
 
-const layers: { system: boolean; user: Exact } = { system: false, user: 0n };
+/** The user affinity while a system affinity is in force. */
+let user: Exact = 0n;
 
 /** True while a system affinity is in force. */
 export function systemActive(): boolean {
-  return layers.system;
+  return operands32[systemInForce] !== 0;
 }
 
 /** The user affinity that waits below a system affinity: those of its CPUs that are online and granted. */
 export function userSet(): CpuSet {
-  const set = typeof layers.user === 'bigint' ? CpuSet.fromMask(layers.user) : CpuSet.fromWords(layers.user);
+  const set = typeof user === 'bigint' ? CpuSet.fromMask(user) : CpuSet.fromWords(user);
   return set.intersect(CpuSet.fromMask(readCpus().settable));
 }
 
 /** What a thread made by this one starts with: the user affinity, as `restore` takes it. */
 export function userExact(): Exact {
-  if (layers.system) return layers.user;
+  if (systemActive()) return user;
   readOwn();
   return keepPrevious();
 }
 
 /** Takes on a user affinity that another thread had. */
-export function inherit(user: Exact): Outcome {
-  want(user);
+export function inherit(from: Exact): Outcome {
+  want(from);
   return restore() ?? Outcome.done;
 }
 
-/** A system affinity is in force from now on; `user` waits below it. */
-export function coverUser(user: Exact): void {
-  layers.system = true;
-  layers.user = user;
+/** A system affinity is in force from now on; the user affinity waits below it. */
+export function coverUser(below: Exact): void {
+  user = below;
   operands32[systemInForce] = 1;
 }
 
 /** Ends the system affinity and brings the user affinity back, as it is by now. The thread is as it was on failure. */
 export function uncoverUser(): Outcome {
-  want(layers.user);
+  want(user);
   const outcome = restore() ?? Outcome.done;
   if (outcome > Outcome.trimmed) return outcome;
-  layers.system = false;
   operands32[systemInForce] = 0;
   return outcome;
 }
@@ -81,7 +80,7 @@ function plural(set: CpuSet): string {
 }
 
 /** Why an exchange did not happen. */
-export function failure(outcome: Outcome, set: CpuSet, error = operands32[osError] as number): AffinityError {
+export function failure(outcome: Outcome, set: CpuSet, error = (operands32[osError] as number) >>> 0): AffinityError {
   const { platform } = native.support();
   const details = osDetails(platform, error);
   switch (outcome) {
@@ -131,10 +130,10 @@ function exactly(set: CpuSet): Exact {
  */
 export function confine(set: CpuSet): InForce {
   operands32[osError] = 0;
-  if (layers.system) {
+  if (systemActive()) {
     const cpus = foresee(set);
-    const before = layers.user;
-    layers.user = exactly(cpus);
+    const before = user;
+    user = exactly(cpus);
     return { cpus, dropped: set.minus(cpus), before };
   }
   if (!set.writeTo(wanted)) throw failure(Outcome.noneRunning, set);
@@ -147,8 +146,8 @@ export function confine(set: CpuSet): InForce {
 
 /** Brings back what `confine` found; where the operating system grants nothing of that any more, what it leaves instead. */
 export function giveBack(before: Exact): void {
-  if (layers.system) {
-    layers.user = before;
+  if (systemActive()) {
+    user = before;
     return;
   }
   want(before);

@@ -1,6 +1,6 @@
 /** The library's own calls against the bare system calls, and what they are meant to cost. */
 import { currentCpu } from 'groupaffinity';
-import { native, operands, operands32, wantedGroup, wantedMask } from '../../lib/binding.ts';
+import { native, Outcome, operands, operands32, wantedGroup, wantedMask } from '../../lib/binding.ts';
 import { table } from '../../lib/cli/table.ts';
 import { bareExchanges, switches } from './floor.ts';
 import { affinities, modesHere, pinAndRestore, set, setAndRevert, type Mode, type Peer } from './ours.ts';
@@ -16,7 +16,7 @@ const addon: Peer = (mode) => {
     for (let i = 0; i < count; i += 1) {
       operands[wantedMask] = i % 2 === 0 ? first : second;
       operands32[wantedGroup] = group;
-      if (exchangeGroup() !== undefined) throw new Error('the addon refuses');
+      if ((exchangeGroup() ?? Outcome.done) !== Outcome.done) throw new Error('the addon refuses');
     }
   });
 };

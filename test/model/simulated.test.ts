@@ -28,7 +28,7 @@ async function load(thread: SimulatedThread): Promise<Doors & { inherit: (user: 
   vi.doMock('../../lib/binding.ts', () => {
     const { native } = loading;
     const { memory, maskWords } = native;
-    const region = (index: number): BigUint64Array => new BigUint64Array(memory, 8 * (8 + index * maskWords), maskWords);
+    const region = (index: number): BigUint64Array => new BigUint64Array(memory, 8 * (7 + index * maskWords), maskWords);
     const outcomes = [
       'done',
       'trimmed',
@@ -46,16 +46,18 @@ async function load(thread: SimulatedThread): Promise<Doors & { inherit: (user: 
       native,
       loadError: undefined,
       packageRoot: '/',
-      operands: new BigUint64Array(memory, 0, 5),
-      operands32: new Uint32Array(memory, 0, 10),
-      wantedMask: 0,
-      previousMask: 2,
-      wantedGroup: 2,
-      previousGroup: 6,
-      osError: 8,
-      systemInForce: 10,
-      wanted: region(0),
-      previous: region(1),
+      operands: new BigUint64Array(memory, 0, 7),
+      operands32: new Int32Array(memory, 0, 14),
+      wantedMask: 1,
+      previousMask: 3,
+      userMask: 6,
+      wantedGroup: 0,
+      previousGroup: 4,
+      systemInForce: 1,
+      osError: 5,
+      userGroup: 9,
+      previous: region(0),
+      wanted: region(1),
       inForce: region(2),
     };
   });

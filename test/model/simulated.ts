@@ -174,10 +174,10 @@ export class SimulatedThread {
   #addon(): Native {
     const kernel = this.#kernel;
     const { maskWords } = kernel;
-    const memory = new ArrayBuffer(8 * (8 + 3 * maskWords));
+    const memory = new ArrayBuffer(8 * (7 + 3 * maskWords));
     const words = new BigUint64Array(memory);
     const halves = new Uint32Array(memory);
-    const region = (index: number): number => 8 + index * maskWords;
+    const region = (index: number): number => 7 + index * maskWords;
     const read = (index: number): bigint => {
       let cpus = 0n;
       for (let word = 0; word < maskWords; word += 1) cpus |= (words[region(index) + word] as bigint) << BigInt(64 * word);
@@ -186,7 +186,7 @@ export class SimulatedThread {
     const write = (index: number, cpus: bigint): void => {
       for (let word = 0; word < maskWords; word += 1) words[region(index) + word] = BigInt.asUintN(64, cpus >> BigInt(64 * word));
     };
-    const [wanted, previous, inForce] = [0, 1, 2];
+    const [previous, wanted, inForce] = [0, 1, 2];
 
     const exchange = (cpus: bigint): Outcome | undefined => {
       const running = cpus & kernel.online;
@@ -215,14 +215,19 @@ export class SimulatedThread {
       exchange: () => exchange(read(wanted)),
       exchangeGroup: () => {
         if (kernel.table === null) return 7;
-        const mask = words[0] as bigint;
-        const group = halves[2] as number;
+        const mask = words[1] as bigint;
+        const group = halves[0] as number;
         if (mask === 0n || (mask & ~kernel.maximum(group)) !== 0n) return notAProcessor;
         const before = slice();
         const outcome = exchange(kernel.cpusOf(group, mask));
-        words[2] = before.mask;
-        halves[6] = before.group;
-        return outcome;
+        words[3] = before.mask;
+        halves[4] = before.group;
+        if (outcome !== undefined) return outcome;
+        const same = (group32: number, mask64: number): boolean => before.group === halves[group32] && before.mask === words[mask64];
+        const known = halves[1] !== 0 && same(8, 5) && !same(9, 6);
+        halves[8] = group;
+        words[5] = mask;
+        return known ? undefined : done;
       },
       restore: () => {
         this.exact = read(wanted);

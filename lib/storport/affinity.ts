@@ -69,7 +69,7 @@ export function StorPortSetSystemGroupAffinityThread(
   if (currentIrql() > DISPATCH_LEVEL) return refused(PreviousAffinity, SET_ABOVE_DISPATCH);
   try {
     const outcome = setSystem(Affinity, PreviousAffinity, false);
-    return outcome === Outcome.done ? STOR_STATUS_SUCCESS : statusOf(outcome);
+    return outcome === undefined ? STOR_STATUS_SUCCESS : statusOf(outcome);
   } catch (error) {
     return statusOfError(error);
   }
@@ -95,11 +95,13 @@ export function StorPortRevertToUserGroupAffinityThread(
 ): number {
   if (PreviousAffinity !== null) check(PreviousAffinity, 'PreviousAffinity');
   const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
-  if (!isOwnContext(ThreadContext) || !hasExtension || PreviousAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
+  const isOwn = ThreadContext === null || isOwnContext(ThreadContext);
+  if (!isOwn || !hasExtension || PreviousAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (currentIrql() > DISPATCH_LEVEL) return STOR_STATUS_INVALID_IRQL;
   if (!isZero(PreviousAffinity.Reserved)) return STOR_STATUS_INVALID_PARAMETER;
   try {
-    return statusOf(revert(PreviousAffinity));
+    const outcome = revert(PreviousAffinity);
+    return outcome === undefined ? STOR_STATUS_SUCCESS : statusOf(outcome);
   } catch (error) {
     return statusOfError(error);
   }

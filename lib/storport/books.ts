@@ -10,6 +10,7 @@ import {
   Outcome,
   previousGroup,
   previousMask,
+  systemInForce,
   userGroup,
   userMask,
   wantedGroup,
@@ -18,7 +19,7 @@ import {
 import { cpusOf, maskOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus } from '../machine/group-table.ts';
-import { coverUser, keepPrevious, readOwn, systemActive, uncoverUser, userSet } from '../threads/own-thread.ts';
+import { coverUser, readOwn, systemActive, uncoverUser, userSet } from '../threads/own-thread.ts';
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL, onceBelowDispatch } from './irql.ts';
 
@@ -70,16 +71,18 @@ const setLast = (mask: bigint, group: number): void => {
   books.lastGroup = group;
 };
 
-function exchange(mask: bigint, group: number): Outcome {
+/** Answers nothing where it is done, as all below here. */
+function exchange(mask: bigint, group: number): Outcome | undefined {
   want(mask, group);
   let outcome = exchangeGroup();
   if (outcome === Outcome.noGroups) {
     processGroups();
     outcome = exchangeGroup();
   }
+  if (outcome === Outcome.trimmed) return undefined;
   if (outcome !== undefined && outcome !== Outcome.done) return outcome;
   setLast(mask, group);
-  return Outcome.done;
+  return undefined;
 }
 
 /** The acceptance rule without the operating system: the processors of the request that are active, or why there are none. */
@@ -112,8 +115,7 @@ function defer(to: GroupMask | 'user'): void {
     const move = books.pending;
     books.pending = undefined;
     if (move === undefined) return;
-    const outcome = move === 'user' ? uncoverUser() : exchange(move.mask, move.group);
-    if (outcome <= Outcome.trimmed) return;
+    if ((move === 'user' ? uncoverUser() : exchange(move.mask, move.group)) === undefined) return;
     // Nobody can be told by a status any more. Where no system affinity was in force, none is.
     if (!books.wasSystem) uncoverUser();
     process.emitWarning('The operating system refused the affinity that was set at DISPATCH_LEVEL; the thread stays where it is.', {
@@ -122,7 +124,7 @@ function defer(to: GroupMask | 'user'): void {
   });
 }
 
-function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
+function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined {
   const { outcome, active } = judge({ mask, group });
   if (outcome !== Outcome.done) return outcome;
   const overUser = !isSet();
@@ -132,11 +134,11 @@ function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY 
   else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
   else {
     before = slice(readOwn());
-    coverUser(keepPrevious());
+    coverUser();
   }
   remember(before.mask, before.group, previous, overUser, zeroOverUser);
   defer({ mask: active, group });
-  return Outcome.done;
+  return undefined;
 }
 
 /** Keeps what the Set over the user affinity stored, and has `exchangeGroup` tell when a nested one is to store the same. */
@@ -158,6 +160,12 @@ function remember(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | n
   }
 }
 
+/** The previous mask of the operands: the bigint that is at hand where it is what was stored over the user affinity. */
+function previousNow(): bigint {
+  const { stored } = books;
+  return stored !== undefined && words[previousMask] === words[userMask] ? stored : (words[previousMask] as bigint);
+}
+
 function isStored(mask: bigint, group: number): boolean {
   return books.stored === mask && books.storedGroup === group;
 }
@@ -166,7 +174,11 @@ function isStored(mask: bigint, group: number): boolean {
  * Sets the system affinity, at or below DISPATCH_LEVEL. `previous` is zeroed first, and then receives what was in force;
  * over a user affinity it stays zero where `zeroOverUser`.
  */
-export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome => {
+export const setSystem = (
+  to: STOR_GROUP_AFFINITY,
+  previous: STOR_GROUP_AFFINITY | null,
+  zeroOverUser: boolean,
+): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
   const taken = isWellFormed(to);
   // Whatever is wrong with the structure shows here, before the thread moves.
@@ -178,22 +190,34 @@ export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY
   if (outcome !== undefined) return settle(outcome, mask, group, previous, zeroOverUser);
   if (previous !== null) store(previous, books.last, books.lastGroup);
   setLast(mask, group);
-  return Outcome.done;
+  return undefined;
 };
 
 /** What is left of a Set that came over a user affinity, over somebody else's work, or that was not simply done. */
-function settle(first: Outcome, mask: bigint, group: number, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome {
-  const outcome = first === Outcome.noGroups ? exchange(mask, group) : first;
-  if (outcome > Outcome.trimmed) return outcome;
-  if (first === Outcome.done) setLast(mask, group);
+function settle(
+  first: Outcome,
+  mask: bigint,
+  group: number,
+  previous: STOR_GROUP_AFFINITY | null,
+  zeroOverUser: boolean,
+): Outcome | undefined {
+  if (first === Outcome.noGroups) {
+    const outcome = exchange(mask, group);
+    if (outcome !== undefined) return outcome;
+  } else if (first === Outcome.done) setLast(mask, group);
+  else if (first !== Outcome.trimmed) return first;
   const overUser = !systemActive();
-  if (overUser) coverUser(keepPrevious());
-  remember(words[previousMask] as bigint, words32[previousGroup] as number, previous, overUser, zeroOverUser);
-  return Outcome.done;
+  if (overUser) coverUser();
+  remember(previousNow(), words32[previousGroup] as number, previous, overUser, zeroOverUser);
+  return undefined;
 }
 
 /** Goes back to what `from` says, at or below DISPATCH_LEVEL: the user affinity, or an outer system affinity. */
-export function revert(from: STOR_GROUP_AFFINITY): Outcome {
+export const revert = (from: STOR_GROUP_AFFINITY): Outcome | undefined =>
+  words32[systemInForce] !== 0 && currentIrql() < DISPATCH_LEVEL && isOverUser(from) ? uncoverUser() : revertTo(from);
+
+/** What is left of any other Revert than that of the Set over the user affinity. */
+function revertTo(from: STOR_GROUP_AFFINITY): Outcome | undefined {
   const { Mask: mask, Group: group } = from;
   const toUser = mask === 0n || isOverUser(from) || isStored(mask, group);
   if (!isSet()) {
@@ -206,7 +230,7 @@ export function revert(from: STOR_GROUP_AFFINITY): Outcome {
   if (toUser) {
     if (!deferred) return uncoverUser();
     defer('user');
-    return Outcome.done;
+    return undefined;
   }
   if (!isWellFormed(from)) return Outcome.notAProcessor;
   if (!deferred) return exchange(mask, group);

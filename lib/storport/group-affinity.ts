@@ -46,12 +46,9 @@ export class STOR_GROUP_AFFINITY {
   static zero(this: void, to: STOR_GROUP_AFFINITY): void {
     to.Mask = 0n;
     to.Group = 0;
-    if (!isZero(to.Reserved) || to.#overUser !== undefined) STOR_GROUP_AFFINITY.#wipe(to);
-  }
-
-  static #wipe(of: STOR_GROUP_AFFINITY): void {
-    if (!isZero(of.Reserved)) of.Reserved = [0, 0, 0];
-    if (of.#overUser !== undefined) of.#overUser.mask = none;
+    if (!isZero(to.Reserved)) to.Reserved = [0, 0, 0];
+    const over = to.#overUser;
+    if (over !== undefined) over.mask = none;
   }
 
   /** @internal Into a structure that is zero. */
@@ -62,15 +59,17 @@ export class STOR_GROUP_AFFINITY {
 
   /** @internal The same for what was in force as the user affinity. */
   static storeOverUser(this: void, to: STOR_GROUP_AFFINITY, mask: bigint, group: number): void {
-    STOR_GROUP_AFFINITY.store(to, mask, group);
-    to.#overUser ??= { mask, group };
-    to.#overUser.mask = mask;
-    to.#overUser.group = group;
+    to.Mask = mask;
+    to.Group = group;
+    const over = (to.#overUser ??= { mask, group });
+    over.mask = mask;
+    over.group = group;
   }
 
   /** @internal True for a structure as a routine wrote it over a user affinity, unchanged since. */
   static isOverUser(this: void, of: STOR_GROUP_AFFINITY): boolean {
-    return of.#overUser !== undefined && of.#overUser.mask === of.Mask && of.#overUser.group === of.Group;
+    const over = of.#overUser;
+    return over !== undefined && over.mask === of.Mask && over.group === of.Group;
   }
 }
 

@@ -45,7 +45,7 @@ export function statusOfError(error: unknown): number {
 }
 
 /** What a routine answers, or the status of its failure. */
-export function orStatus(answer: () => number): number {
+export function orStatus<T>(answer: () => T): T | number {
   try {
     return answer();
   } catch (error) {

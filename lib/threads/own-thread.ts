@@ -16,16 +16,26 @@ export type Exact = bigint | BigUint64Array;
 
 /** The operand `previous`, kept. */
 export function keepPrevious(): Exact {
-  return oneWord ? (previous[0] as bigint) : previous.slice();
+  return keep(previous);
 }
 
-function want(set: Exact): void {
-  if (typeof set === 'bigint') wanted[0] = set;
-  else wanted.set(set);
+function keep(words: BigUint64Array): Exact {
+  return oneWord ? (words[0] as bigint) : words.slice();
 }
+
+function put(set: Exact, words: BigUint64Array): void {
+  if (typeof set === 'bigint') words[0] = set;
+  else words.set(set);
+}
+
+/** Makes no bigint where one word is copied. */
+const copy = (from: BigUint64Array, to: BigUint64Array): void => {
+  if (oneWord) to[0] = from[0] as bigint;
+  else to.set(from);
+};
 
 /** The user affinity while a system affinity is in force. */
-let user: Exact = 0n;
+const user = new BigUint64Array(native.maskWords);
 
 /** True while a system affinity is in force. */
 export function systemActive(): boolean {
@@ -34,37 +44,39 @@ export function systemActive(): boolean {
 
 /** The user affinity that waits below a system affinity: those of its CPUs that are online and granted. */
 export function userSet(): CpuSet {
-  const set = typeof user === 'bigint' ? CpuSet.fromMask(user) : CpuSet.fromWords(user);
-  return set.intersect(CpuSet.fromMask(readCpus().settable));
+  return CpuSet.fromWords(user).intersect(CpuSet.fromMask(readCpus().settable));
 }
 
 /** What a thread made by this one starts with: the user affinity, as `restore` takes it. */
 export function userExact(): Exact {
-  if (systemActive()) return user;
+  if (systemActive()) return keep(user);
   readOwn();
   return keepPrevious();
 }
 
 /** Takes on a user affinity that another thread had. */
 export function inherit(from: Exact): Outcome {
-  want(from);
+  put(from, wanted);
   return restore() ?? Outcome.done;
 }
 
-/** A system affinity is in force from now on; the user affinity waits below it. */
-export function coverUser(below: Exact): void {
-  user = below;
+/** A system affinity is in force from now on; the user affinity, which is the operand `previous`, waits below it. */
+export function coverUser(): void {
+  copy(previous, user);
   operands32[systemInForce] = 1;
 }
 
-/** Ends the system affinity and brings the user affinity back, as it is by now. The thread is as it was on failure. */
-export function uncoverUser(): Outcome {
-  want(user);
-  const outcome = restore() ?? Outcome.done;
-  if (outcome > Outcome.trimmed) return outcome;
+/**
+ * Ends the system affinity and brings the user affinity back, as it is by now. Answers nothing where that is done; else why
+ * not, and the thread is as it was.
+ */
+export const uncoverUser = (): Outcome | undefined => {
+  copy(user, wanted);
+  const outcome = restore();
+  if (outcome !== undefined && outcome !== Outcome.trimmed) return outcome;
   operands32[systemInForce] = 0;
-  return outcome;
-}
+  return undefined;
+};
 
 /** What became of a wanted set. */
 export interface InForce {
@@ -119,11 +131,6 @@ export function foresee(set: CpuSet): CpuSet {
   return running;
 }
 
-function exactly(set: CpuSet): Exact {
-  set.writeTo(wanted);
-  return oneWord ? (wanted[0] as bigint) : wanted.slice();
-}
-
 /**
  * Confines the calling thread to a set of CPUs that exist.
  * @throws {AffinityError} The thread is as it was.
@@ -132,8 +139,8 @@ export function confine(set: CpuSet): InForce {
   operands32[osError] = 0;
   if (systemActive()) {
     const cpus = foresee(set);
-    const before = user;
-    user = exactly(cpus);
+    const before = keep(user);
+    cpus.writeTo(user);
     return { cpus, dropped: set.minus(cpus), before };
   }
   if (!set.writeTo(wanted)) throw failure(Outcome.noneRunning, set);
@@ -147,10 +154,10 @@ export function confine(set: CpuSet): InForce {
 /** Brings back what `confine` found; where the operating system grants nothing of that any more, what it leaves instead. */
 export function giveBack(before: Exact): void {
   if (systemActive()) {
-    user = before;
+    put(before, user);
     return;
   }
-  want(before);
+  put(before, wanted);
   operands32[osError] = 0;
   const outcome = restore() ?? Outcome.done;
   if (outcome > Outcome.trimmed) throw failure(outcome, typeof before === 'bigint' ? CpuSet.fromMask(before) : CpuSet.fromWords(before));

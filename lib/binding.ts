@@ -385,13 +385,23 @@ export interface ThisThread {
   readonly threadName?: string | null;
 }
 
+/** What the addon has from the start: what seats a worker. The rest takes longer to make than to sit down. */
+interface Begun extends Pick<Native, 'introduce' | 'takeSeat' | 'planDescription'> {
+  readonly complete: () => Native;
+}
+
 /** Loads the addon from a file, which `addonFile` names, and says whose it is: whoever lists the threads asks for that. */
-export function loadFrom(file: string, { isMainThread, threadId, threadName }: ThisThread): Native {
+export function begin(file: string, { isMainThread, threadId, threadName }: ThisThread): Begun {
   const module = { exports: {} };
   process.dlopen(module, file);
-  const addon = module.exports as Native;
+  const addon = module.exports as Begun;
   addon.introduce(isMainThread, threadId, threadName ?? '');
   return addon;
+}
+
+/** The same, whole. */
+export function loadFrom(file: string, thread: ThisThread): Native {
+  return begin(file, thread).complete();
 }
 
 function checked(file: string): Loaded {

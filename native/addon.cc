@@ -935,16 +935,11 @@ void named(Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New<call>(env, name, env.GetInstanceData<Environment>()));
 }
 
-Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  note_start();
-  auto* const here = new Environment;
-  env.SetInstanceData(here);
-
-  const Napi::ArrayBuffer memory = share_memory(env, *here);
-  if (memory.IsEmpty()) return exports;
-  exports.Set("memory", memory);
-  exports.Set("maskWords", static_cast<double>(mask_words()));
-
+// complete(): puts all the rest there too, and answers the whole.
+Napi::Value complete(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto* const here = static_cast<Environment*>(info.Data());
+  const Napi::Object exports = info.This().As<Napi::Object>();
   const auto raw = [&](const char* name, napi_callback call) {
     napi_value function = nullptr;
     if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, here, &function) == napi_ok)
@@ -963,9 +958,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named<form_groups_from>(exports, "formGroups");
   named<formed_groups>(exports, "groups");
   named<add_plan_from>(exports, "addPlan");
-  named<take_seat_in>(exports, "takeSeat");
   named<sitters_of>(exports, "seatSitters");
-  named<description_of>(exports, "planDescription");
   named<thread_number>(exports, "currentThread");
   named<read_thread_by>(exports, "readThread");
   named<read_threads_of>(exports, "readThreads");
@@ -973,7 +966,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named<restore_thread_by>(exports, "restoreThread");
   named<set_nice_of>(exports, "setNice");
   named<nice_of_thread>(exports, "niceOf");
-  named<introduce>(exports, "introduce");
   named<all_inhabitants>(exports, "inhabitants");
   named<thread_has_system_affinity>(exports, "hasSystemAffinity");
   named<known_pool_threads>(exports, "poolThreads");
@@ -1013,6 +1005,23 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   named<thread_of_context>(exports, "contextThread");
   named<is_context_number>(exports, "isContext");
   named<wait_for>(exports, "waitForContext");
+  return exports;
+}
+
+// What seats a worker, whose start waits for it; nothing else is made yet.
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  note_start();
+  auto* const here = new Environment;
+  env.SetInstanceData(here);
+
+  const Napi::ArrayBuffer memory = share_memory(env, *here);
+  if (memory.IsEmpty()) return exports;
+  exports.Set("memory", memory);
+  exports.Set("maskWords", static_cast<double>(mask_words()));
+  named<take_seat_in>(exports, "takeSeat");
+  named<description_of>(exports, "planDescription");
+  named<introduce>(exports, "introduce");
+  named<complete>(exports, "complete");
   return exports;
 }
 

@@ -1,7 +1,7 @@
 // Runs in a worker before its own code: workerOptions() names its build, dist/preload.cjs, in execArgv. CommonJS,
 // because Node aborts when a worker is terminated while it requires an ES module. Every worker's start waits for it, so
 // that what there is to say about a worker without a seat lies in a file of its own.
-import { loadFrom, Outcome, type ThisThread } from '../binding.ts';
+import { begin, Outcome, type ThisThread } from '../binding.ts';
 import { planVariable, seatKey, type Seated } from './taking.ts';
 import type * as unseated from './unseated.ts';
 
@@ -13,10 +13,10 @@ if (plan !== undefined && !(seatKey in globalThis)) {
   const [owner = '', number = ''] = plan.split(':', 2);
   const file = plan.slice(owner.length + number.length + 2);
   // What an import is bundled into copies the module.
-  const native = owner === String(process.pid) ? loadFrom(file, require('node:worker_threads') as ThisThread) : undefined;
+  const native = owner === String(process.pid) ? begin(file, require('node:worker_threads') as ThisThread) : undefined;
   const taken = native?.takeSeat(Number.parseInt(number, 10));
   if (native === undefined || taken === undefined || taken.outcome > Outcome.trimmed)
-    (require('./unseated.cjs') as typeof unseated).refuse(plan, native, taken);
+    (require('./unseated.cjs') as typeof unseated).refuse(plan, native?.complete(), taken);
   else {
     const { seat, sharers } = taken;
     (globalThis as Seated)[seatKey] = { seat, sharers, description: native.planDescription(Number.parseInt(number, 10)) };

@@ -99,7 +99,7 @@ const steps = {
 
   'build by cmake-js'() {
     const file = cmake('build/cmake');
-    if (require(file).support().platform !== process.platform) throw new Error(`${file} does not answer`);
+    if (require(file).complete().support().platform !== process.platform) throw new Error(`${file} does not answer`);
   },
 
   'unsupported platform'() {

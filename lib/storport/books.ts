@@ -174,11 +174,7 @@ function isStored(mask: bigint, group: number): boolean {
  * Sets the system affinity, at or below DISPATCH_LEVEL. `previous` is zeroed first, and then receives what was in force;
  * over a user affinity it stays zero where `zeroOverUser`.
  */
-export const setSystem = (
-  to: STOR_GROUP_AFFINITY,
-  previous: STOR_GROUP_AFFINITY | null,
-  zeroOverUser: boolean,
-): Outcome | undefined => {
+export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
   const taken = isWellFormed(to);
   // Whatever is wrong with the structure shows here, before the thread moves.

@@ -239,7 +239,7 @@ describe('groupaffinity validate', () => {
       groups,
       `const table = new Uint32Array(128).fill(0xffffffff);
        ${JSON.stringify(cpus)}.forEach((cpu, at) => (table[(at % 2) * 64 + (at >> 1)] = cpu));
-       require(${JSON.stringify(join(checkout, 'node_modules', 'node-gyp-build'))})(${JSON.stringify(checkout)}).formGroups(table);`,
+       require(${JSON.stringify(join(checkout, 'node_modules', 'node-gyp-build'))})(${JSON.stringify(checkout)}).complete().formGroups(table);`,
     );
     const { stdout } = spawnSync(process.execPath, ['-r', groups, main, 'validate', '--json', '--moves', '5'], {
       encoding: 'utf8',

@@ -11,7 +11,7 @@ import { programs, type Program } from './programs.ts';
 import { count } from './reference.ts';
 
 const require = createRequire(import.meta.url);
-const native = (require('node-gyp-build') as (root: string) => Native)(import.meta.dirname);
+const native = (require('node-gyp-build') as (root: string) => { complete(): Native })(import.meta.dirname).complete();
 
 const [routine = '', ...numbers] = process.argv.slice(2);
 const [seed = 0, runs = 0, threads = 1] = numbers.map(Number);

@@ -382,7 +382,7 @@ describe.skipIf(missing !== undefined)(unless('the Windows backend on a pretende
          import { Worker } from 'node:worker_threads';
          const start = async () => {
            const worker = new Worker(\`
-             require('node-gyp-build')(require('worker_threads').workerData).currentThread();
+             require('node-gyp-build')(require('worker_threads').workerData).complete().currentThread();
              require('worker_threads').parentPort.postMessage(0);
            \`, { eval: true, workerData: fileURLToPath(new URL('../..', import.meta.url)) });
            await once(worker, 'message');
@@ -614,7 +614,7 @@ describe.skipIf(missing !== undefined)(unless('the Windows backend on a pretende
         `${teller}
          import { createRequire } from 'node:module';
          import { fileURLToPath } from 'node:url';
-         const native = createRequire(import.meta.url)('node-gyp-build')(fileURLToPath(new URL('../..', import.meta.url)));
+         const native = createRequire(import.meta.url)('node-gyp-build')(fileURLToPath(new URL('../..', import.meta.url))).complete();
          const plan = spread({ by: 'group', within: 'group:2' });
          const [{ worker, thread }] = await seated(plan);
          const look = () => [native.readThread(thread)?.allowed ?? null, native.setPriority(thread, 9).outcome, native.threadLevel(thread)];

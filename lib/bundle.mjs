@@ -44,8 +44,8 @@ await bundle.write({
 });
 // For npx and links into a checkout, which npm does not make so itself.
 chmodSync(join(packageRoot, 'dist', 'cli', 'main.js'), 0o755);
-// What runs before a worker's own code, or a process's, is CommonJS. Of binding.ts workers call begin() or loadFrom() alone: what an
-// import of it does is left out.
+// What runs before a worker's own code, or a process's, is CommonJS. Of binding.ts workers call begin() or loadFrom()
+// alone: what an import of it does is left out.
 const preloads = {
   preload: 'workers/preload.ts',
   unseated: 'workers/unseated.ts',

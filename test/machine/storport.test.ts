@@ -230,6 +230,41 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     expect(seen).toMatchObject({ errors: [{ name: 'TypeError' }], same: true, status: 'SUCCESS' });
   });
 
+  it.runIf(two)('nested sets tell each other, and what somebody else or a pin has set in between', async () => {
+    const seen = await inOwnProcess<Record<string, string>>(`${imports}
+      import { execFileSync } from 'node:child_process';
+      const before = exactly();
+      const [user, previous] = [junk(), junk()];
+      const told = () => [a, b].filter((cpu) => String(fields(at(cpu))) === String(fields(previous))).join();
+      const set = (...cpus) => name(Set(ext, null, at(...cpus), previous)) + ' ' + told() + ' ' + byProc();
+      const seen = { outer: name(Set(ext, null, at(b), user)) };
+      seen.same = set(b);
+      seen.again = set(b);
+      seen.other = set(a);
+      execFileSync('taskset', ['-p', '-c', String(b), String(process.pid)]);
+      seen.somebody = set(a);
+      seen.after = set(a);
+      const here = pin([b]);
+      seen.pinned = set(a);
+      seen.reverted = name(Revert(ext, null, user)) + ' ' + byProc();
+      seen.below = set(b) + ' ' + name(Revert(ext, null, previous)) + ' ' + byProc();
+      here.restore();
+      seen.end = exactly() === before ? 'before' : exactly();
+      export default seen;`);
+    expect(seen).toEqual({
+      outer: 'SUCCESS',
+      same: `SUCCESS ${b} ${b}`,
+      again: `SUCCESS ${b} ${b}`,
+      other: `SUCCESS ${b} ${a}`,
+      somebody: `SUCCESS ${b} ${a}`,
+      after: `SUCCESS ${a} ${a}`,
+      pinned: `SUCCESS ${a} ${a}`,
+      reverted: `SUCCESS ${b}`,
+      below: `SUCCESS ${b} ${b} SUCCESS ${b}`,
+      end: 'before',
+    });
+  });
+
   it.runIf(two)('a copy of the first value reverts to the user affinity from below nested sets as well', async () => {
     const seen = await inOwnProcess<string[]>(`${imports}
       const before = exactly();

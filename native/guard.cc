@@ -105,6 +105,13 @@ struct Watchers {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(time - now), std::chrono::milliseconds(0));
   }
 
+  // False as well while the kernel shows no CPU at all: one goes offline, and its threads have not been given others
+  // yet.
+  static bool find(const Post& post, std::vector<Word>& found) {
+    return look_at_thread(post.thread_, found).outcome == Outcome::done &&
+           std::ranges::any_of(found, [](Word word) { return word != 0; });
+  }
+
   // Whether the thread was found elsewhere than at the look before.
   bool examine(Post& post) {
     const std::lock_guard held(post);
@@ -112,7 +119,7 @@ struct Watchers {
     if (!post.given_[post.now_]) return false;
     bool& drifted = post.drifted_[post.now_];
     std::vector<Word> found(order.words.size());
-    if (look_at_thread(post.thread_, found).outcome != Outcome::done) return false;
+    if (!find(post, found)) return false;
     if (found == order.words) {
       if (std::exchange(drifted, false)) report(post, order, Drift::What::mended, cpus_of(found));
       return false;
@@ -126,7 +133,7 @@ struct Watchers {
         report_drift(post, order, drifted, cpus_of(found));
       }
       static_cast<void>(put_thread(post.thread_, order.words));
-      if (look_at_thread(post.thread_, found).outcome != Outcome::done) return moved;
+      if (!find(post, found)) return moved;
       if (found == order.words) {
         drifted = false;
         report(post, order, Drift::What::mended, cpus_of(found));

@@ -10,6 +10,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <memory>
 #include <string_view>
 
 #include "../platform.h"
@@ -339,9 +340,11 @@ std::size_t mask_words() noexcept {
   return words;
 }
 
+// Not in the thread's own block: C libraries that put libraries loaded late into what is left of it grant no such
+// alignment there.
 ThreadMemory& thread_memory() noexcept {
-  thread_local ThreadMemory own;
-  return own;
+  thread_local const auto own = std::make_unique<ThreadMemory>();
+  return *own;
 }
 
 Result read_affinity(ThreadMemory& mine, Words words, Words exact) noexcept {

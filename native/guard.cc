@@ -105,11 +105,13 @@ struct Watchers {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(time - now), std::chrono::milliseconds(0));
   }
 
-  // False as well while the kernel shows no CPU at all: one goes offline, and its threads have not been given others
-  // yet.
-  static bool find(const Post& post, std::vector<Word>& found) {
-    return look_at_thread(post.thread_, found).outcome == Outcome::done &&
-           std::ranges::any_of(found, [](Word word) { return word != 0; });
+  // Where the thread is now. False for one that has ended, and for one that has no CPU left while one of its own is
+  // still online: that is just going offline, which the OS tells when it is over. A thread that sleeps may have none
+  // for longer.
+  static bool find(const Post& post, const Post::Order& order, std::vector<Word>& found) {
+    if (look_at_thread(post.thread_, found).outcome != Outcome::done) return false;
+    return std::ranges::any_of(found, [](Word word) { return word != 0; }) ||
+           cause_of(cpus_of(order.words)) == Drift::Cause::offline;
   }
 
   // Whether the thread was found elsewhere than at the look before.
@@ -119,7 +121,7 @@ struct Watchers {
     if (!post.given_[post.now_]) return false;
     bool& drifted = post.drifted_[post.now_];
     std::vector<Word> found(order.words.size());
-    if (!find(post, found)) return false;
+    if (!find(post, order, found)) return false;
     if (found == order.words) {
       if (std::exchange(drifted, false)) report(post, order, Drift::What::mended, cpus_of(found));
       return false;
@@ -133,7 +135,7 @@ struct Watchers {
         report_drift(post, order, drifted, cpus_of(found));
       }
       static_cast<void>(put_thread(post.thread_, order.words));
-      if (!find(post, found)) return moved;
+      if (!find(post, order, found)) return moved;
       if (found == order.words) {
         drifted = false;
         report(post, order, Drift::What::mended, cpus_of(found));

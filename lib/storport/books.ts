@@ -62,10 +62,10 @@ const want = (mask: bigint, group: number): boolean => {
   return words[wantedMask] === mask && (group & 0xffff) === group;
 };
 
-/** Whether the routines would take this structure's Group, Mask and Reserved as far as they can tell without a machine. */
-const isWellFormed = (from: STOR_GROUP_AFFINITY): boolean => want(from.Mask, from.Group) && isZero(from.Reserved);
+/** The same of a structure, whose Reserved must be zero. */
+const wantAffinity = (from: STOR_GROUP_AFFINITY): boolean => want(from.Mask, from.Group) && isZero(from.Reserved);
 
-/** What the operands want is in force from now on. */
+/** An exchange that wanted this is done. */
 const setLast = (mask: bigint, group: number): void => {
   books.last = mask;
   books.lastGroup = group;
@@ -176,7 +176,7 @@ function isStored(mask: bigint, group: number): boolean {
  */
 export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
-  const taken = isWellFormed(to);
+  const taken = wantAffinity(to);
   // Whatever is wrong with the structure shows here, before the thread moves.
   if (previous !== null) zero(previous);
   if (!taken) return Outcome.notAProcessor;
@@ -218,7 +218,7 @@ function revertTo(from: STOR_GROUP_AFFINITY): Outcome | undefined {
   const toUser = mask === 0n || isOverUser(from) || isStored(mask, group);
   if (!isSet()) {
     if (toUser) return native.support().affinity ? Outcome.done : Outcome.unsupported;
-    const { outcome } = isWellFormed(from) ? judge({ mask, group }) : { outcome: Outcome.notAProcessor };
+    const { outcome } = wantAffinity(from) ? judge({ mask, group }) : { outcome: Outcome.notAProcessor };
     return outcome === Outcome.notAllowed ? Outcome.done : outcome;
   }
   const deferred = currentIrql() >= DISPATCH_LEVEL;
@@ -228,7 +228,7 @@ function revertTo(from: STOR_GROUP_AFFINITY): Outcome | undefined {
     defer('user');
     return undefined;
   }
-  if (!isWellFormed(from)) return Outcome.notAProcessor;
+  if (!wantAffinity(from)) return Outcome.notAProcessor;
   if (!deferred) return exchange(mask, group);
   const { outcome, active } = judge({ mask, group });
   if (outcome === Outcome.done) defer({ mask: active, group });

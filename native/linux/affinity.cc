@@ -209,7 +209,15 @@ template <std::size_t Extent = std::dynamic_extent>
   mine.narrow_at = seen_at;
 }
 
-// No view is empty.
+// The thread has what was set here last. An empty view, which the kernel shows for a moment while the thread's CPU goes
+// offline, says nothing.
+template <std::size_t Extent = std::dynamic_extent>
+[[gnu::always_inline]] inline bool is_known(ThreadMemory& mine, const auto& view) noexcept {
+  Word any = 0;
+  for (const Word word : view) any |= word;
+  return any != 0 && equal(view, mine.template operator[]<Extent>(Memory::narrow_view));
+}
+
 void forget(ThreadMemory& mine) noexcept { std::ranges::fill(mine[Memory::narrow_view], Word{0}); }
 
 Result failure(std::uint32_t error) noexcept {
@@ -267,7 +275,7 @@ template <std::size_t Extent>
                                                         std::span<Word, Extent> previous) noexcept {
   const auto part = [&](Memory::Part which) { return mine.template operator[]<Extent>(which); };
   const auto view = part(Memory::view);
-  const bool known = equal(view, part(Memory::narrow_view));
+  const bool known = is_known<Extent>(mine, view);
   if (known) [[likely]] {
     copy(part(Memory::narrow_exact), previous);
     // One CPU alone proves nothing that is ever asked for.
@@ -349,7 +357,7 @@ ThreadMemory& thread_memory() noexcept {
 
 Result read_affinity(ThreadMemory& mine, Words words, Words exact) noexcept {
   if (const std::uint32_t error = get(words); error != 0) return failure(error);
-  if (equal(words, mine[Memory::narrow_view]))
+  if (is_known(mine, words))
     copy(mine[Memory::narrow_exact], exact);
   else
     learn_exact(mine, words, exact);

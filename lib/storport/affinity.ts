@@ -1,7 +1,7 @@
 import { Outcome } from '../binding.ts';
 import { revert, setSystem } from './books.ts';
 import { isOwnContext, type ThreadContext } from './contexts.ts';
-import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
+import { checkIn, checkOut, isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
 import { isPointer, type HwDeviceExtension } from './parameters.ts';
 import {
@@ -14,7 +14,6 @@ import {
 } from './status.ts';
 
 // Constants of this file, which compiled code need not look up at each call.
-const check: typeof STOR_GROUP_AFFINITY.check = STOR_GROUP_AFFINITY.check;
 const { zero } = STOR_GROUP_AFFINITY;
 
 /** The page of Set lists no INVALID_IRQL; this is what it lists. */
@@ -61,8 +60,8 @@ export function StorPortSetSystemGroupAffinityThread(
   Affinity: STOR_GROUP_AFFINITY | null,
   PreviousAffinity: STOR_GROUP_AFFINITY | null,
 ): number {
-  if (PreviousAffinity !== null) check(PreviousAffinity, 'PreviousAffinity');
-  if (Affinity !== null) check(Affinity, 'Affinity');
+  if (PreviousAffinity !== null) checkOut(PreviousAffinity, 'PreviousAffinity');
+  if (Affinity !== null) checkIn(Affinity, 'Affinity');
   const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
   const isOwn = ThreadContext === null || isOwnContext(ThreadContext);
   if (!isOwn || !hasExtension || Affinity === null) return refused(PreviousAffinity, STOR_STATUS_INVALID_PARAMETER);
@@ -93,7 +92,7 @@ export function StorPortRevertToUserGroupAffinityThread(
   ThreadContext: ThreadContext | null,
   PreviousAffinity: STOR_GROUP_AFFINITY | null,
 ): number {
-  if (PreviousAffinity !== null) check(PreviousAffinity, 'PreviousAffinity');
+  if (PreviousAffinity !== null) checkIn(PreviousAffinity, 'PreviousAffinity');
   const hasExtension = isPointer(HwDeviceExtension, 'HwDeviceExtension');
   const isOwn = ThreadContext === null || isOwnContext(ThreadContext);
   if (!isOwn || !hasExtension || PreviousAffinity === null) return STOR_STATUS_INVALID_PARAMETER;

@@ -4,6 +4,8 @@
  * "KeRevertToUserGroupAffinityThread").
  */
 import {
+  lastGroup,
+  lastMask,
   native,
   operands,
   operands32,
@@ -176,18 +178,26 @@ function isStored(mask: bigint, group: number): boolean {
  */
 export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
-  const taken = wantAffinity(to);
-  // Whatever is wrong with the structure shows here, before the thread moves.
-  if (previous !== null) zero(previous);
-  if (!taken) return Outcome.notAProcessor;
-  if (currentIrql() >= DISPATCH_LEVEL) return setDeferred(mask, group, previous, zeroOverUser);
-  const outcome = exchangeGroup();
-  // What follows a system call runs cold: as little as can be, and nothing is made.
-  if (outcome !== undefined) return settle(outcome, mask, group, previous, zeroOverUser);
+  if (!wantAffinity(to) || currentIrql() >= DISPATCH_LEVEL) return setUnusual(to, mask, group, previous, zeroOverUser);
+  // What is nearly always to be told and to be known. Whatever is wrong with the structure shows here, before the thread
+  // moves; and what follows a system call runs cold.
   if (previous !== null) store(previous, books.last, books.lastGroup);
   setLast(mask, group);
-  return undefined;
+  const outcome = exchangeGroup();
+  return outcome === undefined ? undefined : settle(outcome, mask, group, previous, zeroOverUser);
 };
+
+function setUnusual(
+  to: STOR_GROUP_AFFINITY,
+  mask: bigint,
+  group: number,
+  previous: STOR_GROUP_AFFINITY | null,
+  zeroOverUser: boolean,
+): Outcome | undefined {
+  const taken = wantAffinity(to);
+  if (previous !== null) zero(previous);
+  return taken ? setDeferred(mask, group, previous, zeroOverUser) : Outcome.notAProcessor;
+}
 
 /** What is left of a Set that came over a user affinity, over somebody else's work, or that was not simply done. */
 function settle(
@@ -197,11 +207,14 @@ function settle(
   previous: STOR_GROUP_AFFINITY | null,
   zeroOverUser: boolean,
 ): Outcome | undefined {
-  if (first === Outcome.noGroups) {
-    const outcome = exchange(mask, group);
-    if (outcome !== undefined) return outcome;
-  } else if (first === Outcome.done) setLast(mask, group);
-  else if (first !== Outcome.trimmed) return first;
+  if (previous !== null) zero(previous);
+  if (first !== Outcome.done) {
+    setLast(words[lastMask] as bigint, words32[lastGroup] as number);
+    if (first === Outcome.noGroups) {
+      const outcome = exchange(mask, group);
+      if (outcome !== undefined) return outcome;
+    } else if (first !== Outcome.trimmed) return first;
+  }
   const overUser = !systemActive();
   if (overUser) coverUser();
   remember(previousNow(), words32[previousGroup] as number, previous, overUser, zeroOverUser);

@@ -9,6 +9,8 @@ interface OverUser {
 /** No mask: of nothing over a user affinity. */
 const none = -1n;
 
+const zero = 0;
+
 /**
  * STOR_GROUP_AFFINITY: one processor group and the processors meant in it ("STOR_GROUP_AFFINITY structure").
  *
@@ -27,34 +29,33 @@ export class STOR_GROUP_AFFINITY {
   constructor({ Mask = 0n, Group = 0 }: { Mask?: bigint; Group?: number } = {}) {
     this.Mask = Mask;
     this.Group = Group;
-    this.Reserved = [0, 0, 0];
+    // Not by a literal of numbers: compiled code copies what that holds, and can't know it.
+    this.Reserved = [zero, zero, zero];
   }
 
-  /** @internal What the C compiler would refuse for a PSTOR_GROUP_AFFINITY. */
-  static check(this: void, value: unknown, parameter: string): asserts value is STOR_GROUP_AFFINITY {
-    if (
-      typeof value !== 'object' ||
-      value === null ||
-      !(#overUser in value) ||
-      typeof value.Mask !== 'bigint' ||
-      typeof value.Group !== 'number'
-    )
-      throw wrong(value, parameter);
+  /** @internal Not what merely looks like one. */
+  static isMade(this: void, value: unknown): value is STOR_GROUP_AFFINITY {
+    try {
+      return #overUser in (value as object);
+    } catch {
+      // No object at all. To ask that first would keep compiled code from seeing what it has in hand, and so from making
+      // no object of a structure that its caller makes for one call.
+      return false;
+    }
   }
 
   /** @internal All fields zero. */
   static zero(this: void, to: STOR_GROUP_AFFINITY): void {
-    to.Mask = 0n;
-    to.Group = 0;
-    if (!isZero(to.Reserved)) to.Reserved = [0, 0, 0];
-    const over = to.#overUser;
-    if (over !== undefined) over.mask = none;
+    STOR_GROUP_AFFINITY.store(to, 0n, 0);
   }
 
-  /** @internal Into a structure that is zero. */
+  /** @internal These and nothing else: no user affinity. */
   static store(this: void, to: STOR_GROUP_AFFINITY, mask: bigint, group: number): void {
     to.Mask = mask;
     to.Group = group;
+    if (!isZero(to.Reserved)) to.Reserved = [0, 0, 0];
+    const over = to.#overUser;
+    if (over !== undefined) over.mask = none;
   }
 
   /** @internal The same for what was in force as the user affinity. */
@@ -73,9 +74,27 @@ export class STOR_GROUP_AFFINITY {
   }
 }
 
+const { isMade } = STOR_GROUP_AFFINITY;
+
+/** What the C compiler would refuse for a PSTOR_GROUP_AFFINITY that the routine writes (_Out_). */
+export const checkOut: (value: unknown, parameter: string) => asserts value is STOR_GROUP_AFFINITY = (value, parameter) => {
+  if (!isMade(value)) throw wrong(value, parameter);
+};
+
+/** The same for one that it reads (_In_). */
+export const checkIn: (value: unknown, parameter: string) => asserts value is STOR_GROUP_AFFINITY = (value, parameter) => {
+  if (!isMade(value) || typeof value.Mask !== 'bigint' || typeof value.Group !== 'number') throw wrong(value, parameter);
+};
+
 /** True for a Reserved as the document wants it. */
-export const isZero = (reserved: readonly unknown[]): boolean =>
-  Array.isArray(reserved) && reserved.length === 3 && reserved[0] === 0 && reserved[1] === 0 && reserved[2] === 0;
+export const isZero = (reserved: readonly unknown[]): boolean => {
+  try {
+    return reserved.length === 3 && reserved[0] === 0 && reserved[1] === 0 && reserved[2] === 0;
+  } catch {
+    // null or undefined
+    return false;
+  }
+};
 
 // What is thrown is made apart: small functions are compiled into their callers.
 function wrong(value: unknown, parameter: string): TypeError {

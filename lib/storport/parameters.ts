@@ -11,8 +11,8 @@ export interface Out<T> {
 
 /** False for NULL; a TypeError for what is no pointer. */
 export const isPointer = (value: unknown, parameter: string): boolean => {
-  if (typeof value === 'object') return value !== null;
-  return typeof value === 'function' || refuse(value, parameter);
+  if (value === null) return false;
+  return typeof value === 'object' || typeof value === 'function' || refuse(value, parameter);
 };
 
 function refuse(value: unknown, parameter: string): never {

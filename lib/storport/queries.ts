@@ -3,7 +3,7 @@ import { show, wrongType } from '../errors.ts';
 import { cpusOf, maskOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus, readMachine } from '../machine/group-table.ts';
-import { STOR_GROUP_AFFINITY } from './group-affinity.ts';
+import { checkOut, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { checkNumber, isPointer, type HwDeviceExtension, type Out } from './parameters.ts';
 import {
   orStatus,
@@ -103,7 +103,7 @@ export function StorPortGetNodeAffinity(
   NodeAffinity: STOR_GROUP_AFFINITY | null,
 ): number {
   checkNumber(NodeNumber, 'NodeNumber');
-  if (NodeAffinity !== null) STOR_GROUP_AFFINITY.check(NodeAffinity, 'NodeAffinity');
+  if (NodeAffinity !== null) checkOut(NodeAffinity, 'NodeAffinity');
   if (!isPointer(HwDeviceExtension, 'HwDeviceExtension') || NodeAffinity === null) return STOR_STATUS_INVALID_PARAMETER;
   if (!canTell()) return STOR_STATUS_NOT_IMPLEMENTED;
   return orStatus(() => {
@@ -116,7 +116,6 @@ export function StorPortGetNodeAffinity(
     const group = parts.find(({ mask }) => cpusOf(mask).length === most)?.group ?? 0;
     const active = CpuSet.fromMask((node.capacity | node.cpus) & online).toGroups();
     const part = { group, mask: active.find((each) => each.group === group)?.mask ?? 0n };
-    STOR_GROUP_AFFINITY.zero(NodeAffinity);
     STOR_GROUP_AFFINITY.store(NodeAffinity, part.mask, part.group);
     return STOR_STATUS_SUCCESS;
   });

@@ -1,7 +1,7 @@
 /** The kernel's own routines, for people who compare: `groupaffinity/wdm`. */
 import { native } from '../binding.ts';
 import { revert, setSystem } from './books.ts';
-import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
+import { checkIn, checkOut, isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL } from './irql.ts';
 import { checkNumber } from './parameters.ts';
 import { activeGroups, currentProcessor, processors, PROCESSOR_NUMBER } from './queries.ts';
@@ -23,8 +23,8 @@ export const ALL_PROCESSOR_GROUPS = 0xffff;
  * @throws {TypeError} for what a C compiler would refuse.
  */
 export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | null, PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
-  if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
-  if (Affinity !== null) STOR_GROUP_AFFINITY.check(Affinity, 'Affinity');
+  if (PreviousAffinity !== null) checkOut(PreviousAffinity, 'PreviousAffinity');
+  if (Affinity !== null) checkIn(Affinity, 'Affinity');
   if (Affinity !== null && currentIrql() <= DISPATCH_LEVEL) orStatus(() => setSystem(Affinity, PreviousAffinity, true));
   else if (PreviousAffinity !== null) STOR_GROUP_AFFINITY.zero(PreviousAffinity);
 }
@@ -37,7 +37,7 @@ export function KeSetSystemGroupAffinityThread(Affinity: STOR_GROUP_AFFINITY | n
  */
 export function KeRevertToUserGroupAffinityThread(PreviousAffinity: STOR_GROUP_AFFINITY | null): void {
   if (PreviousAffinity === null) return;
-  STOR_GROUP_AFFINITY.check(PreviousAffinity, 'PreviousAffinity');
+  checkIn(PreviousAffinity, 'PreviousAffinity');
   if (currentIrql() <= DISPATCH_LEVEL && isZero(PreviousAffinity.Reserved)) orStatus(() => revert(PreviousAffinity));
 }
 

@@ -119,7 +119,13 @@ function journeyOf(way: Way, stage: Stage): Journey {
 }
 
 const twoAnywhere: Need = ({ cpus }) => (cpus.length > 1 ? undefined : 'needs a second CPU that this process may use');
-const hardware: Need = () => (native.hardwareId() === null ? `programs cannot read a processor's id on ${process.arch}` : undefined);
+const hardware: Need = () => {
+  const own = native.hardwareId();
+  if (own === null) return `programs cannot read a processor's id on ${process.arch}`;
+  const known = native.hardwareIds();
+  if (known.length === 0 || known.some(({ id }) => id === own)) return undefined;
+  return `the processor tells programs the id ${own}, which the operating system gave none: a hypervisor shows them its own processors`;
+};
 const hasRecord: Need = () =>
   (native.readThread(native.currentThread())?.lastCpu ?? null) === null ? 'the operating system keeps no such record' : undefined;
 

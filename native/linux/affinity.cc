@@ -15,6 +15,7 @@
 
 #include "../platform.h"
 #include "cgroup.h"
+#include "counter.h"
 #include "kernel_calls.h"
 #include "sysfs_text.h"
 
@@ -58,16 +59,6 @@ bool equal(const auto& a, const auto& b) noexcept {
 
 void copy(const auto& from, const auto& to) noexcept {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[i];
-}
-
-// Not by ?:, of which the compiler makes a branch.
-Word choose(bool condition, Word yes, Word no) noexcept {
-  const Word mask = -Word{condition};
-  return (yes & mask) | (no & ~mask);
-}
-
-void copy_if(bool condition, const auto& from, const auto& to) noexcept {
-  for (std::size_t i = 0; i < to.size(); ++i) to[i] = choose(condition, from[i], to[i]);
 }
 
 bool subset(const auto& part, const auto& whole) noexcept {
@@ -124,15 +115,21 @@ CpuSet cpus_allowed(const char* status_path) noexcept {
   return cpus;
 }
 
-[[gnu::noinline]] Word now() noexcept {
+[[gnu::noinline]] Word clock() noexcept {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<Word>(std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
 }
 
-// CPUs that were in force this long ago, in nanoseconds, are still running and granted: the thread itself can't have
-// taken one offline or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
-constexpr Word kMoment = 20'000;
+const bool counter_is_steady = has_steady_counter();
+
+// By the processor's counter where it will do: the clock lies in pages of the kernel's, cold ones here.
+[[gnu::always_inline]] inline Word now() noexcept { return counter_is_steady ? read_counter() : clock(); }
+
+// CPUs that were in force this long ago are still running and granted: the thread itself can't have taken one offline
+// or left its cpuset in so short a time, and what others do meanwhile may as well have come after. Nanoseconds, or what
+// counters of 1 to 5 GHz count in 50 to 10 microseconds.
+[[gnu::always_inline]] inline Word moment() noexcept { return counter_is_steady ? 50'000 : 20'000; }
 
 }  // namespace
 
@@ -145,10 +142,10 @@ class ThreadMemory {
     view,          // what sched_getaffinity() says,
     narrow_view,   // and what it says of the set that was set here last,
     narrow_exact,  // which this brings back by sched_setaffinity()
-    seen,          // in force a moment ago
-    wide_view,     // as `narrow_`, for what was last learned from /proc
-    wide_exact,
+    grown,         // what a set grew to last, in force then: each call since has seen what it expected
     scratch,
+    wide_view,  // as `narrow_`, for what was last learned from /proc
+    wide_exact,
     in_force,
     running,
     parts
@@ -162,9 +159,8 @@ class ThreadMemory {
       return {words_ == 1 ? &one_[part] : &more_[part * words_], words_};
   }
 
-  // When these were seen in force, by the clock of now(); 0: long ago.
-  alignas(64) Word narrow_at = 0;
-  Word seen_at = 0;
+  // When `grown` was set, by now(); 0: nothing is known of it.
+  alignas(64) Word grown_at = 0;
   // Groups::plain(), once the groups are formed; 0 where masks have more than one word.
   Word plain = 0;
 
@@ -202,11 +198,9 @@ void widen_to_everything(Words exact) {
 
 // The thread has `exact`, which shows as `view`.
 template <std::size_t Extent = std::dynamic_extent>
-[[gnu::always_inline]] inline void remember(ThreadMemory& mine, const auto& view, const auto& exact,
-                                            Word seen_at) noexcept {
+[[gnu::always_inline]] inline void remember(ThreadMemory& mine, const auto& view, const auto& exact) noexcept {
   copy(view, mine.template operator[]<Extent>(Memory::narrow_view));
   copy(exact, mine.template operator[]<Extent>(Memory::narrow_exact));
-  mine.narrow_at = seen_at;
 }
 
 // The thread has what was set here last. An empty view, which the kernel shows for a moment while the thread's CPU goes
@@ -215,7 +209,7 @@ template <std::size_t Extent = std::dynamic_extent>
 [[gnu::always_inline]] inline bool is_known(ThreadMemory& mine, const auto& view) noexcept {
   Word any = 0;
   for (const Word word : view) any |= word;
-  return any != 0 && equal(view, mine.template operator[]<Extent>(Memory::narrow_view));
+  return (Word{any != 0} & Word{equal(view, mine.template operator[]<Extent>(Memory::narrow_view))}) != 0;
 }
 
 void forget(ThreadMemory& mine) noexcept { std::ranges::fill(mine[Memory::narrow_view], Word{0}); }
@@ -259,12 +253,16 @@ Result settle(ThreadMemory& mine, ConstWords wanted, ConstWords exact, Words in_
                                     std::uint32_t error) noexcept {
   const Words in_force = mine[Memory::in_force];
   const Result result = error != 0 ? classify_refusal(mine, wanted, error) : settle(mine, wanted, exact, in_force);
-  if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed)
-    remember(mine, in_force, in_force, now());
-  else if (known)
-    remember(mine, mine[Memory::view], exact, 0);
-  else
+  mine.grown_at = 0;
+  if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) {
+    remember(mine, in_force, in_force);
+    copy(in_force, mine[Memory::grown]);
+    mine.grown_at = now();
+  } else if (known) {
+    remember(mine, mine[Memory::view], exact);
+  } else {
     forget(mine);
+  }
   return result;
 }
 
@@ -278,21 +276,19 @@ template <std::size_t Extent>
   const bool known = is_known<Extent>(mine, view);
   if (known) [[likely]] {
     copy(part(Memory::narrow_exact), previous);
-    // One CPU alone proves nothing that is ever asked for.
-    const bool proves = several(view);
-    copy_if(proves, view, part(Memory::seen));
-    mine.seen_at = choose(proves, mine.narrow_at, mine.seen_at);
   } else {
     learn_exact(mine, view, previous);
+    mine.grown_at = 0;
   }
   // A part of what was in force is running and allowed; one CPU alone is, or the kernel refuses.
   bool granted = true;
-  Word at = 0;
   if ((Word{!subset(wanted, view)} & Word{several(wanted)}) != 0) {
-    at = now();
-    granted = subset(wanted, part(Memory::seen)) && at - mine.seen_at < kMoment;
+    const Word at = now();
+    granted = subset(wanted, part(Memory::grown)) && at - mine.grown_at < moment();
+    copy(wanted, part(Memory::grown));
+    mine.grown_at = at;
   }
-  remember<Extent>(mine, wanted, wanted, at);
+  remember<Extent>(mine, wanted, wanted);
   const std::uint32_t error = set(wanted);
   if ((error | std::uint32_t{!granted}) != 0) [[unlikely]]
     return look_again(mine, wanted, previous, known, error);
@@ -317,8 +313,7 @@ template <std::size_t Extent>
   return exchange_sets<std::dynamic_extent>(mine, wanted, previous, in_force);
 }
 
-[[gnu::noinline]] Result exchange_in_groups(ThreadMemory& mine, const GroupMask& wanted, GroupMask& slice,
-                                            Words previous) noexcept {
+Result exchange_in_groups(ThreadMemory& mine, GroupMask wanted, GroupMask& slice, Words previous) noexcept {
   const Groups* const formed = groups();
   if (formed == nullptr) return {Outcome::no_groups, 0};
   if (previous.size() == 1) mine.plain = formed->plain();
@@ -330,6 +325,14 @@ template <std::size_t Extent>
   if (const std::uint32_t error = get(view); error != 0) return failure(error);
   slice = formed->count() > 1 ? formed->slice(view, current_cpu()) : GroupMask{0, formed->gather(0, view)};
   return exchange_from_view<std::dynamic_extent>(mine, cpus, previous);
+}
+
+// The same for the machines of other groups than CPUs 0 to n, and for what is no request: apart, as wide sets are.
+[[gnu::noinline]] void* exchange_in_groups(ThreadMemory& mine, GroupMask wanted, Word* previous, AfterExchange* then,
+                                           void* context) noexcept {
+  GroupMask slice;
+  const Result result = exchange_in_groups(mine, wanted, slice, Words(previous, mask_words()));
+  return then(context, result, slice);
 }
 
 }  // namespace
@@ -369,16 +372,20 @@ Result exchange_affinity(ThreadMemory& mine, ConstWords wanted, Words previous, 
   return exchange_wide_sets(mine, wanted, previous, in_force);
 }
 
-Result exchange_group_affinity(ThreadMemory& mine, const GroupMask& wanted, GroupMask& previous_slice,
-                               Words previous) noexcept {
+void* exchange_group_affinity(ThreadMemory& mine, GroupMask wanted, Word* previous, AfterExchange* then,
+                              void* context) noexcept {
   // No processor of the only group, or none at all; or not a machine of that kind.
   if ((wanted.group | (wanted.mask & ~mine.plain)) != 0 || wanted.mask == 0) [[unlikely]]
-    return exchange_in_groups(mine, wanted, previous_slice, previous);
-  const std::span<Word, 1> view = mine.operator[]<1>(Memory::view);
-  if (const std::uint32_t error = get(view); error != 0) [[unlikely]]
-    return failure(error);
-  previous_slice = {0, view[0] & mine.plain};
-  return exchange_from_view<1>(mine, std::span<const Word, 1>(&wanted.mask, 1), previous.first<1>());
+    return exchange_in_groups(mine, wanted, previous, then, context);
+  const auto part = [&](Memory::Part which) { return mine.operator[]<1>(which); };
+  if (const std::uint32_t error = get(part(Memory::view)); error != 0) [[unlikely]]
+    return then(context, failure(error), {});
+  const GroupMask slice{0, part(Memory::view)[0] & mine.plain};
+  // Not from a place in this function's frame, which then could not be gone before `then` is called.
+  part(Memory::scratch)[0] = wanted.mask;
+  const Result result =
+      exchange_from_view<1>(mine, std::span<const Word, 1>(part(Memory::scratch)), std::span<Word, 1>(previous, 1));
+  return then(context, result, slice);
 }
 
 Result restore_affinity(ThreadMemory& mine, ConstWords previous) noexcept {
@@ -393,7 +400,9 @@ Result restore_affinity(ThreadMemory& mine, ConstWords previous) noexcept {
   }
   if (error != 0) return failure(error);
   const bool learned = result.outcome != Outcome::trimmed && equal(mine[Memory::wide_exact], previous);
-  remember(mine, learned ? ConstWords(mine[Memory::wide_view]) : previous, previous, 0);
+  remember(mine, learned ? ConstWords(mine[Memory::wide_view]) : previous, previous);
+  // Nobody has seen what the last set became.
+  mine.grown_at = 0;
   return result;
 }
 

@@ -30,8 +30,8 @@ Result exchange_affinity(ThreadMemory&, std::span<const Word>, std::span<Word>, 
   return kUnsupported;
 }
 
-Result exchange_group_affinity(ThreadMemory&, const GroupMask&, GroupMask&, std::span<Word>) noexcept {
-  return kUnsupported;
+void* exchange_group_affinity(ThreadMemory&, GroupMask, Word*, AfterExchange* then, void* context) noexcept {
+  return then(context, kUnsupported, {});
 }
 
 Result restore_affinity(ThreadMemory&, std::span<const Word>) noexcept { return kUnsupported; }

@@ -94,6 +94,19 @@ Result undo(const GROUP_AFFINITY& previous) noexcept {
   return failure(ERROR_INVALID_DATA);
 }
 
+Result exchange_in_group(const GroupMask& wanted, GroupMask& slice, Words previous) noexcept {
+  const Groups* const formed = groups();
+  if (formed == nullptr) return {Outcome::no_groups, 0};
+  GROUP_AFFINITY after{};
+  GROUP_AFFINITY before{};
+  const Result result = place(GetCurrentThread(), *formed, wanted, after, before);
+  if (!placed(result)) return result;
+  arrive(after);
+  if (!to_words(*formed, before, previous)) return undo(before);
+  slice = {before.Group, before.Mask};
+  return result;
+}
+
 }  // namespace
 
 bool to_words(const Groups& formed, const GROUP_AFFINITY& affinity, Words words) noexcept {
@@ -212,18 +225,11 @@ Result exchange_affinity(ThreadMemory&, ConstWords wanted, Words previous, Words
   return chosen.outcome == Outcome::trimmed ? chosen : result;
 }
 
-Result exchange_group_affinity(ThreadMemory&, const GroupMask& wanted, GroupMask& previous_slice,
-                               Words previous) noexcept {
-  const Groups* const formed = groups();
-  if (formed == nullptr) return {Outcome::no_groups, 0};
-  GROUP_AFFINITY after{};
-  GROUP_AFFINITY before{};
-  const Result result = place(GetCurrentThread(), *formed, wanted, after, before);
-  if (!placed(result)) return result;
-  arrive(after);
-  if (!to_words(*formed, before, previous)) return undo(before);
-  previous_slice = {before.Group, before.Mask};
-  return result;
+void* exchange_group_affinity(ThreadMemory&, GroupMask wanted, Word* previous, AfterExchange* then,
+                              void* context) noexcept {
+  GroupMask slice;
+  const Result result = exchange_in_group(wanted, slice, Words(previous, mask_words()));
+  return then(context, result, slice);
 }
 
 Result restore_affinity(ThreadMemory&, ConstWords previous) noexcept {

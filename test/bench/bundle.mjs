@@ -11,7 +11,7 @@ export async function bundleBenchmarks(folder) {
     external: [/^node:/, /^groupaffinity/],
     // What is taken from lib/ itself finds the addon as dist/ does.
     transform: { define: { 'import.meta.dirname': JSON.stringify(join(checkout, 'dist')) } },
-    input: 'test/bench/main.ts',
+    input: ['test/bench/main.ts', 'test/bench/call.ts'],
   });
   await bundle.write({ dir: folder, format: 'esm', chunkFileNames: '[name].js' });
 }

@@ -1,64 +1,38 @@
 /** The library's own calls against the bare system calls, and what they are meant to cost. */
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { currentCpu } from 'groupaffinity';
-import { native, Outcome, operands, operands32, wantedGroup, wantedMask } from '../../lib/binding.ts';
+import type { Estimate } from '../../lib/bench/result.ts';
+import { native } from '../../lib/binding.ts';
 import { table } from '../../lib/cli/table.ts';
-import { bareExchanges, switches } from './floor.ts';
-import { affinities, modesHere, pinAndRestore, set, setAndRevert, type Mode, type Peer } from './ours.ts';
+import type { CallName } from './call.ts';
+import { switches } from './floor.ts';
+import { modesHere, type Mode } from './ours.ts';
 import { shown, type Options, type Report } from './report.ts';
-import { compare, timed, type Comparisons } from './rounds.ts';
-
-const { exchangeGroup } = native;
-
-/** The addon's call behind Set, without what TypeScript adds. */
-const addon: Peer = (mode) => {
-  const [first, second, group] = affinities(mode);
-  return timed((count) => {
-    for (let i = 0; i < count; i += 1) {
-      operands[wantedMask] = i % 2 === 0 ? first : second;
-      operands32[wantedGroup] = group;
-      if ((exchangeGroup() ?? Outcome.done) !== Outcome.done) throw new Error('the addon refuses');
-    }
-  });
-};
+import { compare, timed } from './rounds.ts';
 
 const names = {
   set: 'Set, a new Affinity, the previous one read',
   addon: "the addon's part of it",
   pair: 'Set and Revert, against two',
   pin: 'pin and restore, against two',
-} as const;
+} as const satisfies Record<CallName, string>;
 
 /** At the most, as ratios to the bare calls. */
-const goals: Readonly<Record<string, number>> = {
-  [`${names.set} · same`]: 1.08,
-  [`${names.set} · other`]: 1.06,
-  [`${names.set} · move`]: 1.04,
-  [`${names.pair} · same`]: 1.1,
-  [`${names.pin} · same`]: 1.25,
+const goals: Partial<Record<CallName, Partial<Record<Mode['name'], number>>>> = {
+  set: { same: 1.08, other: 1.06, move: 1.04 },
+  pair: { other: 1.1 },
+  pin: { other: 1.25 },
 };
 
-/** A mode in a comparison of its own: code that runs between two calls is a part of what the next one costs. */
-function measure(mode: Mode, cases: Readonly<Record<string, Peer>>, rounds: number): Comparisons {
-  const { first, second, batch, settled } = mode;
-  const begin = bareExchanges(second.toMask());
-  return compare({
-    floor: bareExchanges(first.toMask(), second.toMask()),
-    cases: Object.fromEntries(
-      Object.entries(cases).map(([name, prepare]) => {
-        const work = prepare(mode);
-        return [
-          name,
-          (count: number) => {
-            begin(1);
-            return work(count);
-          },
-        ];
-      }),
-    ),
-    batch,
-    rounds,
-    ...(settled ? { switches } : {}),
+function measured(name: CallName, { name: mode, settled }: Mode, rounds: number): { floor: number; ratio: Estimate } {
+  const program = join(dirname(process.argv[1] as string), 'call.js');
+  // Where every call moves the thread times vary most.
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, name, mode, String(settled ? rounds : rounds * 4)], {
+    encoding: 'utf8',
   });
+  if (status !== 0 || stderr !== '') throw new Error(`${names[name]}, ${mode}: status ${status}\n${stderr}`);
+  return JSON.parse(stdout) as { floor: number; ratio: Estimate };
 }
 
 function currentCpuOverVdso(rounds: number): { bare: number; over: { value: number; low: number; high: number } } {
@@ -83,27 +57,23 @@ function currentCpuOverVdso(rounds: number): { bare: number; over: { value: numb
 }
 
 export function run({ rounds = 400 }: Options): Report {
-  const rows: {
-    name: string;
-    mode: string;
-    ratio: { value: number; low: number; high: number };
-    floor: number;
-    goal: number | undefined;
-  }[] = [];
   const modes = modesHere();
   const [same, ...others] = modes;
   if (same === undefined) throw new Error('no mode');
-  const take = (mode: Mode, cases: Readonly<Record<string, Peer>>): void => {
-    const { floor, cases: compared } = measure(mode, cases, mode.settled ? rounds : rounds * 4);
-    for (const [name, { ratio }] of compared)
-      rows.push({ name, mode: mode.about, ratio, floor: floor.value, goal: goals[`${name} · ${mode.name}`] });
-  };
-  for (const mode of modes) take(mode, { [names.set]: set });
-  for (const mode of modes) take(mode, { [names.addon]: addon });
   // Both go from a set of several CPUs to one of them and back, without a move.
-  const there: Mode = { ...(others.find(({ name }) => name === 'other') ?? same), name: 'same' };
-  take(there, { [names.pair]: setAndRevert });
-  take(there, { [names.pin]: pinAndRestore });
+  const there = others.find(({ name }) => name === 'other') ?? same;
+  const asked: [CallName, Mode][] = [
+    ...modes.map((mode): [CallName, Mode] => ['set', mode]),
+    ...modes.map((mode): [CallName, Mode] => ['addon', mode]),
+    ['pair', there],
+    ['pin', there],
+  ];
+  const rows = asked.map(([name, mode]) => ({
+    name: names[name],
+    mode: mode.about,
+    ...measured(name, mode, rounds),
+    goal: goals[name]?.[mode.name],
+  }));
   const cpu = currentCpuOverVdso(rounds);
   const verdict = (met: boolean): string => (met ? 'met' : 'missed');
   return {

@@ -92,7 +92,7 @@ const cell = (of: Row['modes'][string] | undefined): string =>
 
 interface PythonTold {
   readonly version: string;
-  readonly modes: Record<string, [number, number, number, number][]>;
+  readonly modes: Record<string, [floor: number, python: number][]>;
 }
 
 async function byPython(modes: readonly Mode[], rounds: number, warmup: number): Promise<Row> {
@@ -113,8 +113,8 @@ async function byPython(modes: readonly Mode[], rounds: number, warmup: number):
       Object.entries(told.modes).map(([name, all]) => [
         name,
         {
-          ratio: estimate(all.map(([a, b, c, python]) => python / median([a, b, c]))),
-          nanoseconds: median(all.map(([, , , python]) => python)),
+          ratio: estimate(all.map(([floor, python]) => python / floor)),
+          nanoseconds: median(all.map(([, python]) => python)),
         },
       ]),
     ),

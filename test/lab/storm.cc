@@ -104,13 +104,18 @@ class Storm {
   }
 
   void move_in_group() {
-    GroupMask slice;
-    const GroupMask wanted{below(groups()->count() + 1), random_()};
+    const GroupMask any{below(groups()->count() + 1), random_()};
+    const GroupMask wanted{any.group, any.mask & groups()->maximum(any.group)};
     const Outcome outcome = place(
         {}, [&] { post_->intend_nothing(); },
         [&] {
-          return exchange_group_affinity(memory_, {wanted.group, wanted.mask & groups()->maximum(wanted.group)}, slice,
-                                         previous_);
+          Result result;
+          const auto then = [](void* to, Result of, GroupMask) noexcept -> void* {
+            *static_cast<Result*>(to) = of;
+            return nullptr;
+          };
+          static_cast<void>(exchange_group_affinity(memory_, wanted, previous_.data(), then, &result));
+          return result;
         });
     if (outcome == Outcome::done || outcome == Outcome::trimmed) static_cast<void>(restore());
   }

@@ -3,6 +3,8 @@
  * tests that need more groups than this machine has. It decides nothing that a document decides.
  */
 import {
+  lastGroup,
+  lastMask,
   operandsOf,
   Outcome,
   previousGroup,
@@ -186,9 +188,6 @@ export class SimulatedThread {
     const write = (set: BigUint64Array, cpus: bigint): void => {
       for (let at = 0; at < maskWords; at += 1) set[at] = BigInt.asUintN(64, cpus >> BigInt(64 * at));
     };
-    /** What the group exchange that was done last wanted. */
-    let last = { group: 0, mask: 0n };
-
     const exchange = (cpus: bigint): Outcome | undefined => {
       const running = cpus & kernel.online;
       if (running === 0n) return noneRunning;
@@ -223,9 +222,10 @@ export class SimulatedThread {
         operands[previousMask] = before.mask;
         operands32[previousGroup] = before.group;
         if (outcome !== undefined) return outcome;
-        const isLast = before.group === last.group && before.mask === last.mask;
+        const isLast = before.group === operands32[lastGroup] && before.mask === operands[lastMask];
         const isUser = before.group === operands32[userGroup] && before.mask === operands[userMask];
-        last = wants;
+        operands[lastMask] = wants.mask;
+        operands32[lastGroup] = wants.group;
         return operands32[systemInForce] !== 0 && isLast && !isUser ? undefined : done;
       },
       restore: () => {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../native/linux/counter.h"
 #include "../../native/linux/kernel_calls.h"
 
 namespace groupaffinity {
@@ -16,9 +17,11 @@ long fake_set_affinity(std::span<const Word> words) noexcept;
 int fake_open(const char* path, int flags, ...);
 int fake_cpu();
 int fake_clock(clockid_t, timespec* time);
+inline bool no_steady_counter() noexcept { return false; }
 
 #define kernel_get_affinity fake_get_affinity
 #define kernel_set_affinity fake_set_affinity
 #define open fake_open
 #define sched_getcpu fake_cpu
 #define clock_gettime fake_clock
+#define has_steady_counter no_steady_counter

@@ -143,10 +143,20 @@ long live(std::mt19937& random) {
         result = exchange_affinity(thread_memory(), {&wanted, 1}, {&previous, 1}, {&in_force, 1});
         tell("exchange", wanted, static_cast<int>(result.outcome));
       } else {
-        GroupMask slice;
-        result = exchange_group_affinity(thread_memory(), {0, wanted}, slice, {&previous, 1});
+        struct {
+          Result result;
+          GroupMask slice;
+        } told;
+        const auto then = [](void* to, Result of, GroupMask slice) noexcept -> void* {
+          *static_cast<decltype(told)*>(to) = {of, slice};
+          return to;
+        };
+        check(exchange_group_affinity(thread_memory(), {0, wanted}, &previous, then, &told) == &told,
+              "what comes after it answers");
+        result = told.result;
         in_force = pinned.allowed;
-        if (result.outcome == Outcome::done) check(slice.mask == (before & online), "the slice is what was in force");
+        if (result.outcome == Outcome::done)
+          check(told.slice.mask == (before & online), "the slice is what was in force");
         tell("exchange group", wanted, static_cast<int>(result.outcome));
       }
       ++calls;

@@ -55,30 +55,30 @@ describe('compare', () => {
   }
 
   it('finds the ratio on a machine that changes its speed', () => {
-    const machine = drifting(5);
+    const machine = drifting(9);
     const { cases, floor } = compare({
       floor: machine(1000),
       cases: { double: machine(2000), same: machine(1000) },
       batch: 10,
       rounds: 300,
-      warmup: 50,
+      warmup: 90,
     });
     expect(cases.get('double')?.ratio.value).toBeCloseTo(2, 6);
     expect(cases.get('same')?.ratio.value).toBeCloseTo(1, 6);
     expect(floor.high).toBeGreaterThan(floor.low * 1.1);
   });
 
-  it('warms up by whole batches, then runs the floor three times a round and each case once', () => {
+  it('warms up by whole batches, then runs the floor and each case three times a round', () => {
     const counted = { floor: 0, one: 0 };
     const count = (name: keyof typeof counted) => (calls: number) => {
       counted[name] += calls;
       return calls;
     };
     compare({ floor: count('floor'), cases: { one: count('one') }, batch: 30, rounds: 7, warmup: 100 });
-    expect(counted).toEqual({ floor: 120 + 3 * 7 * 30, one: 120 + 7 * 30 });
+    expect(counted).toEqual({ floor: 120 + 3 * 7 * 30, one: 120 + 3 * 7 * 30 });
   });
 
-  it('runs a disturbed batch again, and counts the one that stays disturbed', () => {
+  it('runs a disturbed batch again, and counts those that stay disturbed', () => {
     let switched = 0;
     let runs = 0;
     const unlucky = (times: number) => (count: number) => {
@@ -91,8 +91,8 @@ describe('compare', () => {
     expect(once.cases.get('one')).toMatchObject({ nanoseconds: 1, disturbed: 0 });
     runs = 0;
     const always = compare({ floor: (count) => count, cases: { one: unlucky(Infinity) }, batch: 1, rounds: 1, warmup: 0, switches });
-    expect(always.cases.get('one')).toMatchObject({ nanoseconds: 100, disturbed: 1 });
-    expect(runs).toBe(6);
+    expect(always.cases.get('one')).toMatchObject({ nanoseconds: 100, disturbed: 3 });
+    expect(runs).toBe(18);
   });
 
   it('times a loop', () => {

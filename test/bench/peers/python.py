@@ -1,7 +1,8 @@
 """os.sched_getaffinity and os.sched_setaffinity against the floor in C, in rounds (../rounds.ts).
 
 Reads {library, maskWords, rounds, warmup, modes: [{name, first, second, batch, settled}]} from standard input; masks are
-lists of CPUs. Writes {version, modes: {name: [[floor, floor, floor, python], ...]}}, nanoseconds of one call a round.
+lists of CPUs. Writes {version, modes: {name: [[floor, python], ...]}}, nanoseconds of one call, medians of
+three in each round.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import os
 import platform
 import random
 import resource
+import statistics
 import sys
 import time
 
@@ -66,10 +68,10 @@ def measured(mode):
             work(mode["batch"])
     rounds = []
     for _ in range(order["rounds"]):
-        times = [0.0] * 4
-        for at in random.sample(range(4), 4):
-            times[at] = run(python if at == 3 else floor)
-        rounds.append(times)
+        times = {floor: [], python: []}
+        for work in random.sample(list(times) * 3, 6):
+            times[work].append(run(work))
+        rounds.append([statistics.median(times[work]) for work in (floor, python)])
     return rounds
 
 

@@ -131,7 +131,7 @@ export interface Native {
   /**
    * the same for wanted group and mask; previous, previous group and mask are filled. Answers nothing where it is done, a
    * system affinity was in force, and its group and mask are what the exchange before this one wanted, and not those of
-   * the user affinity; else `done`. Last group and mask: of the exchange that was done last.
+   * the user affinity; else `done`. Whoever has noted what was wanted writes that group into `lastGroup`.
    */
   readonly exchangeGroup: () => Outcome | undefined;
   /** the calling thread's set ← wanted, which an exchange gave as previous */
@@ -484,13 +484,13 @@ export const operands: BigUint64Array = shared.operands;
 export const operands32: Int32Array = shared.operands32;
 export const wantedMask = 1;
 export const previousMask = 3;
-export const lastMask = 5;
 export const userMask = 6;
 export const wantedGroup = 0;
 /** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
 export const systemInForce = 1;
 export const previousGroup = 4;
 export const osError = 5;
+/** The group that the exchange done last wanted: JavaScript says so when it has noted that, the addon takes it back. */
 export const lastGroup = 8;
 export const userGroup = 9;
 

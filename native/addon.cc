@@ -46,13 +46,15 @@ struct Operands {
   std::uint32_t previous_group;
   std::uint32_t os_error;
   Word previous_mask;
-  // What the group exchange that was done last wanted.
+  // What the group exchange that was done last wanted. JavaScript writes the group, once it has noted both; until then
+  // there is none.
   std::uint32_t last_group;
   // What JavaScript wants to be told of as previous; no mask: nothing.
   std::uint32_t user_group;
   Word last_mask;
   Word user_mask;
 };
+constexpr std::uint32_t kNoGroup = UINT32_MAX;
 constexpr std::size_t kSets = sizeof(Operands) / sizeof(Word);
 static_assert(offsetof(Operands, wanted_mask) == 8 && offsetof(Operands, previous_mask) == 24 &&
               offsetof(Operands, last_mask) == 40 && kSets == 7);
@@ -173,7 +175,7 @@ void* group_exchanged(void* context, Result result, GroupMask slice) noexcept {
   const Word unlike_last = (slice.mask ^ operands.last_mask) | (slice.group ^ operands.last_group);
   const Word unlike_user = (slice.mask ^ operands.user_mask) | (slice.group ^ operands.user_group);
   operands.last_mask = operands.wanted_mask;
-  operands.last_group = operands.wanted_group;
+  operands.last_group = kNoGroup;
   if ((unlike_last | Word{unlike_user == 0} | Word{operands.system_in_force ^ 1}) != 0) [[unlikely]]
     return tell(here, {});
   return nullptr;

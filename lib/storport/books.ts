@@ -5,7 +5,6 @@
  */
 import {
   lastGroup,
-  lastMask,
   native,
   operands,
   operands32,
@@ -47,7 +46,7 @@ const books = {
    */
   stored: undefined as bigint | undefined,
   storedGroup: 0,
-  /** What the exchange that was done last wanted: often what the next one finds, and then this is the bigint to tell. */
+  /** What the group exchange that was done last wanted: often what the next one finds, and then this is the bigint to tell. */
   last: 0n,
   lastGroup: 0,
 };
@@ -67,10 +66,11 @@ const want = (mask: bigint, group: number): boolean => {
 /** The same of a structure, whose Reserved must be zero. */
 const wantAffinity = (from: STOR_GROUP_AFFINITY): boolean => want(from.Mask, from.Group) && isZero(from.Reserved);
 
-/** An exchange that wanted this is done. */
+/** A group exchange that wanted this is done. What is not noted here, as where the stack overflows before, `exchangeGroup` tells. */
 const setLast = (mask: bigint, group: number): void => {
   books.last = mask;
   books.lastGroup = group;
+  words32[lastGroup] = group;
 };
 
 /** Answers nothing where it is done, as all below here. */
@@ -173,18 +173,19 @@ function isStored(mask: bigint, group: number): boolean {
 }
 
 /**
- * Sets the system affinity, at or below DISPATCH_LEVEL. `previous` is zeroed first, and then receives what was in force;
- * over a user affinity it stays zero where `zeroOverUser`.
+ * Sets the system affinity, at or below DISPATCH_LEVEL. `previous` receives what was in force; it is zero where that fails,
+ * and over a user affinity where `zeroOverUser`.
  */
 export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
   if (!wantAffinity(to) || currentIrql() >= DISPATCH_LEVEL) return setUnusual(to, mask, group, previous, zeroOverUser);
-  // What is nearly always to be told and to be known. Whatever is wrong with the structure shows here, before the thread
-  // moves; and what follows a system call runs cold.
+  // What is to be told nearly always. Whatever is wrong with the structure shows here, before the thread moves, and what
+  // follows a system call runs cold.
   if (previous !== null) store(previous, books.last, books.lastGroup);
-  setLast(mask, group);
   const outcome = exchangeGroup();
-  return outcome === undefined ? undefined : settle(outcome, mask, group, previous, zeroOverUser);
+  if (outcome !== undefined) return settle(outcome, mask, group, previous, zeroOverUser);
+  setLast(mask, group);
+  return undefined;
 };
 
 function setUnusual(
@@ -208,13 +209,11 @@ function settle(
   zeroOverUser: boolean,
 ): Outcome | undefined {
   if (previous !== null) zero(previous);
-  if (first !== Outcome.done) {
-    setLast(words[lastMask] as bigint, words32[lastGroup] as number);
-    if (first === Outcome.noGroups) {
-      const outcome = exchange(mask, group);
-      if (outcome !== undefined) return outcome;
-    } else if (first !== Outcome.trimmed) return first;
-  }
+  if (first === Outcome.noGroups) {
+    const outcome = exchange(mask, group);
+    if (outcome !== undefined) return outcome;
+  } else if (first === Outcome.done) setLast(mask, group);
+  else if (first !== Outcome.trimmed) return first;
   const overUser = !systemActive();
   if (overUser) coverUser();
   remember(previousNow(), words32[previousGroup] as number, previous, overUser, zeroOverUser);

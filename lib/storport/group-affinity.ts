@@ -9,7 +9,7 @@ interface OverUser {
 /** No mask: of nothing over a user affinity. */
 const none = -1n;
 
-const zero = 0;
+const nothing = 0;
 
 /**
  * STOR_GROUP_AFFINITY: one processor group and the processors meant in it ("STOR_GROUP_AFFINITY structure").
@@ -29,8 +29,8 @@ export class STOR_GROUP_AFFINITY {
   constructor({ Mask = 0n, Group = 0 }: { Mask?: bigint; Group?: number } = {}) {
     this.Mask = Mask;
     this.Group = Group;
-    // Not by a literal of numbers: compiled code copies what that holds, and can't know it.
-    this.Reserved = [zero, zero, zero];
+    // A literal of numbers would be copied from one that compiled code can't look into, for checks that this passes.
+    this.Reserved = [nothing, nothing, nothing];
   }
 
   /** @internal Not what merely looks like one. */
@@ -86,19 +86,19 @@ export const checkIn: (value: unknown, parameter: string) => asserts value is ST
   if (!isMade(value) || typeof value.Mask !== 'bigint' || typeof value.Group !== 'number') throw wrong(value, parameter);
 };
 
-/** True for a Reserved as the document wants it. */
+/** True for a Reserved as the document wants it: three zeros, whatever holds them. */
 export const isZero = (reserved: readonly unknown[]): boolean => {
   try {
     return reserved.length === 3 && reserved[0] === 0 && reserved[1] === 0 && reserved[2] === 0;
   } catch {
-    // null or undefined
+    // Nothing that has elements.
     return false;
   }
 };
 
 // What is thrown is made apart: small functions are compiled into their callers.
 function wrong(value: unknown, parameter: string): TypeError {
-  if (!(value instanceof STOR_GROUP_AFFINITY))
+  if (!isMade(value))
     return wrongType(`${parameter} is null or a structure that new STOR_GROUP_AFFINITY({ Group, Mask }) made, not ${show(value)}`);
   return typeof value.Mask === 'bigint'
     ? wrongType(`${parameter}.Group is a number, not ${show(value.Group)}`)

@@ -2,7 +2,7 @@
 import { native } from '../binding.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { pin, type Pin } from '../threads/pin.ts';
-import { affinity, pages, type Claim, type Need } from './claim.ts';
+import { affinity, CannotCheck, pages, type Claim, type Need } from './claim.ts';
 import { at, revert, set, structure } from './look.ts';
 import type { Stage } from './stage.ts';
 
@@ -31,20 +31,31 @@ const sources: Record<Way, string> = {
 class HardwareIds {
   readonly #cpus = new Map(native.hardwareIds().map(({ cpu, id }) => [id, cpu]));
   readonly #told = this.#cpus.size > 0;
+  /** An id that a processor told and the operating system gave none: what programs see are not this machine's. */
+  stray: number | undefined;
 
-  /** The CPU that runs the thread, which is thought to be on `expected`; -1 where no CPU has its id. */
-  cpu(expected: number): number {
+  /** The CPU that runs the thread; undefined where the operating system did not say which CPU has its id. */
+  known(): number | undefined {
     const id = native.hardwareId();
-    if (id === null) return -1;
-    const known = this.#cpus.get(id);
+    if (id === null) return undefined;
+    const cpu = this.#cpus.get(id);
+    if (cpu === undefined && this.#told) this.stray = id;
+    return cpu;
+  }
+
+  /** The same of a thread that is thought to be on `expected`; -1 where no CPU has its id. */
+  cpu(expected: number): number {
+    const known = this.known();
     if (known !== undefined || this.#told) return known ?? -1;
-    if ([...this.#cpus.values()].includes(expected)) return -1;
+    const id = native.hardwareId();
+    if (id === null || [...this.#cpus.values()].includes(expected)) return -1;
     this.#cpus.set(id, expected);
     return expected;
   }
 }
 
 interface Journey {
+  readonly stray: HardwareIds['stray'];
   /** Looks that found the thread elsewhere, and the first of them. */
   readonly elsewhere: Record<Witness, { count: number; first: string }>;
   /** What the calls answered that did not succeed. */
@@ -106,7 +117,7 @@ function journey(way: Way, { cpus, moves, progress }: Stage): Journey {
   const after = native.readThread(thread)?.migrations ?? null;
   here?.restore();
   if (way !== 'pin') revert(user);
-  return { elsewhere, refused, counted: before === null || after === null ? null : after - before };
+  return { stray: ids.stray, elsewhere, refused, counted: before === null || after === null ? null : after - before };
 }
 
 /** One journey serves the three witnesses. */
@@ -119,13 +130,7 @@ function journeyOf(way: Way, stage: Stage): Journey {
 }
 
 const twoAnywhere: Need = ({ cpus }) => (cpus.length > 1 ? undefined : 'needs a second CPU that this process may use');
-const hardware: Need = () => {
-  const own = native.hardwareId();
-  if (own === null) return `programs cannot read a processor's id on ${process.arch}`;
-  const known = native.hardwareIds();
-  if (known.length === 0 || known.some(({ id }) => id === own)) return undefined;
-  return `the processor tells programs the id ${own}, which the operating system gave none: a hypervisor shows them its own processors`;
-};
+const hardware: Need = () => (native.hardwareId() === null ? `programs cannot read a processor's id on ${process.arch}` : undefined);
 const hasRecord: Need = () =>
   (native.readThread(native.currentThread())?.lastCpu ?? null) === null ? 'the operating system keeps no such record' : undefined;
 
@@ -148,7 +153,11 @@ export const moveClaims: readonly Claim[] = [
         needs,
         expected: (stage) => summary(stage, 0, '', { count: 0, first: '' }),
         observe: (stage) => {
-          const { elsewhere, refused } = journeyOf(way, stage);
+          const { stray, elsewhere, refused } = journeyOf(way, stage);
+          if (witness === 'hardware' && stray !== undefined)
+            throw new CannotCheck(
+              `a processor told its id ${stray}, which the operating system gave none: a hypervisor shows programs its own processors`,
+            );
           return summary(stage, elsewhere[witness].count, elsewhere[witness].first, refused);
         },
       };
@@ -187,16 +196,18 @@ export const moveClaims: readonly Claim[] = [
         to: at(...half),
         inside: CpuSet.of(half),
       }));
-      const ids = new Map(native.hardwareIds().map(({ cpu, id }) => [id, cpu]));
+      const ids = new HardwareIds();
       const user = structure();
       let outside = 0;
+      let outsideByHardware = 0;
       for (let turn = 0; turn < moves; turn += 1) {
         const half = halves[turn & 1] as (typeof halves)[number];
         set(half.to, turn === 0 ? user : null);
-        const id = native.hardwareId();
-        const hardware = id === null ? undefined : ids.get(id);
-        if (!half.inside.has(native.currentCpu()) || (hardware !== undefined && !half.inside.has(hardware))) outside += 1;
+        const hardware = ids.known();
+        if (!half.inside.has(native.currentCpu())) outside += 1;
+        else if (hardware !== undefined && !half.inside.has(hardware)) outsideByHardware += 1;
       }
+      if (ids.stray === undefined) outside += outsideByHardware;
       revert(user);
       return outside === 0 ? `${moves} moves, each inside on return` : `${moves} moves, ${outside} outside on return`;
     },

@@ -127,9 +127,9 @@ const bool counter_is_steady = has_steady_counter();
 [[gnu::always_inline]] inline Word now() noexcept { return counter_is_steady ? read_counter() : clock(); }
 
 // CPUs that were in force this long ago are still running and granted: the thread itself can't have taken one offline
-// or left its cpuset in so short a time, and what others do meanwhile may as well have come after. Nanoseconds, or what
-// counters of 1 to 5 GHz count in 50 to 10 microseconds.
-[[gnu::always_inline]] inline Word moment() noexcept { return counter_is_steady ? 50'000 : 20'000; }
+// or left its cpuset in so short a time, and what others do meanwhile may as well have come after. 20 microseconds, or
+// what counters of 1 to 4 GHz count in 40 to 10.
+[[gnu::always_inline]] inline Word moment() noexcept { return counter_is_steady ? 40'000 : 20'000; }
 
 }  // namespace
 
@@ -142,7 +142,7 @@ class ThreadMemory {
     view,          // what sched_getaffinity() says,
     narrow_view,   // and what it says of the set that was set here last,
     narrow_exact,  // which this brings back by sched_setaffinity()
-    grown,         // what a set grew to last, in force then: each call since has seen what it expected
+    grown,         // what a set of several CPUs grew to last: seen to be in force then, or by the call after it
     scratch,
     wide_view,  // as `narrow_`, for what was last learned from /proc
     wide_exact,

@@ -11,7 +11,8 @@
 namespace groupaffinity {
 
 // Whether it counts at one rate on every CPU, whatever a CPU does meanwhile: the "invariant TSC" of CPUID 80000007h
-// (Intel's manual, volume 3, "Invariant TSC"; AMD's, volume 2, "Time-Stamp Counter").
+// (Intel's manual, volume 3, "Invariant TSC"; AMD's, volume 2, "Time-Stamp Counter"). On CPUs whose counters differ by
+// an offset, as firmware may leave two sockets, a span between them is wrong by that.
 inline bool has_steady_counter() noexcept {
 #ifdef __x86_64__
   unsigned int a = 0;

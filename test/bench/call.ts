@@ -2,8 +2,8 @@
  * One of our calls in one mode: `call.js NAME MODE ROUNDS` prints it as JSON. In a process of its own: V8 compiles a loop
  * that several modes share for what they have in common, and a program's own loop it compiles for that one.
  */
-import { native, Outcome, operands, operands32, systemInForce, wantedGroup, wantedMask } from '../../lib/binding.ts';
-import { bareExchanges, switches } from './floor.ts';
+import { lastGroup, native, Outcome, operands, operands32, systemInForce, wantedGroup, wantedMask } from '../../lib/binding.ts';
+import { bareExchanges, startingFrom, switches } from './floor.ts';
 import { affinities, modesHere, pinAndRestore, set, setAndRevert, type Mode, type Peer } from './ours.ts';
 import { compare, timed, type Comparisons } from './rounds.ts';
 
@@ -15,7 +15,9 @@ const addon: Peer = (mode) => {
   const exchange = (mask: bigint): Outcome | undefined => {
     operands[wantedMask] = mask;
     operands32[wantedGroup] = group;
-    return exchangeGroup();
+    const outcome = exchangeGroup();
+    operands32[lastGroup] = group;
+    return outcome;
   };
   const loop = timed((count) => {
     for (let i = 0; i < count; i += 1) if (exchange(i % 2 === 0 ? first : second) !== undefined) throw new Error('the addon refuses');
@@ -34,15 +36,9 @@ const prepares = { set, addon, pair: setAndRevert, pin: pinAndRestore } as const
 export type CallName = keyof typeof prepares;
 
 function measure({ first, second, batch, settled }: Mode, work: ReturnType<Peer>, rounds: number): Comparisons {
-  const begin = bareExchanges(second.toMask());
   return compare({
-    floor: bareExchanges(first.toMask(), second.toMask()),
-    cases: {
-      ours: (count) => {
-        begin(1);
-        return work(count);
-      },
-    },
+    floor: startingFrom(second.toMask(), bareExchanges(first.toMask(), second.toMask())),
+    cases: { ours: startingFrom(second.toMask(), work) },
     batch,
     rounds,
     ...(settled ? { switches } : {}),

@@ -119,7 +119,7 @@ export function compare({ floor, cases, batch, rounds = 200, warmup = 10_000, sw
 
   for (let round = 0; round < rounds; round += 1) {
     const all = [bare, ...named.values()];
-    // As often each: what follows itself finds its code and data warm, and the middle one of three mostly does.
+    // As often each, so that each is as often warm.
     for (const one of shuffled([...all, ...all, ...all])) one.run(batch, switches);
     const base = median(bare.round);
     for (const one of all) {

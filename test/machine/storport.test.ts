@@ -230,6 +230,32 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     expect(seen).toMatchObject({ errors: [{ name: 'TypeError' }], same: true, status: 'SUCCESS' });
   });
 
+  it.runIf(two)('a stack that overflows within a call leaves nothing behind that is not so', async () => {
+    const seen = await inOwnProcess<{ overflowed: number; wrong: string[] }>(`${imports}
+      Set(ext, null, at(a), junk());
+      const wrong = [];
+      let overflowed = 0;
+      const foreign = new STOR_GROUP_AFFINITY({ Mask: 1n << 63n });
+      for (const wanted of [foreign, at(b), at(a)])
+        for (let frame = 0; frame < 80; frame += 1) {
+          let left = frame;
+          const dive = () => {
+            try { dive(); } catch {}
+            left -= 1;
+            if (left !== 0) return;
+            try { Set(ext, null, wanted, junk()); } catch (error) { overflowed += error instanceof RangeError ? 1 : 0; }
+          };
+          dive();
+          const inForce = Number(byProc());
+          const previous = junk();
+          Set(ext, null, at(a), previous);
+          if (previous.Mask !== at(inForce).Mask) wrong.push(\`frame \${frame}: \${previous.Mask} is told, CPU \${inForce} was in force\`);
+        }
+      export default { overflowed, wrong };`);
+    expect(seen.wrong).toEqual([]);
+    expect(seen.overflowed).toBeGreaterThan(0);
+  });
+
   it.runIf(two)('nested sets tell each other, and what somebody else or a pin has set in between', async () => {
     const seen = await inOwnProcess<Record<string, string>>(`${imports}
       import { execFileSync } from 'node:child_process';

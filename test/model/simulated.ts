@@ -4,7 +4,6 @@
  */
 import {
   lastGroup,
-  lastMask,
   operandsOf,
   Outcome,
   previousGroup,
@@ -188,6 +187,8 @@ export class SimulatedThread {
     const write = (set: BigUint64Array, cpus: bigint): void => {
       for (let at = 0; at < maskWords; at += 1) set[at] = BigInt.asUintN(64, cpus >> BigInt(64 * at));
     };
+    let lastMask = 0n;
+
     const exchange = (cpus: bigint): Outcome | undefined => {
       const running = cpus & kernel.online;
       if (running === 0n) return noneRunning;
@@ -222,10 +223,10 @@ export class SimulatedThread {
         operands[previousMask] = before.mask;
         operands32[previousGroup] = before.group;
         if (outcome !== undefined) return outcome;
-        const isLast = before.group === operands32[lastGroup] && before.mask === operands[lastMask];
+        const isLast = before.group === operands32[lastGroup] && before.mask === lastMask;
         const isUser = before.group === operands32[userGroup] && before.mask === operands[userMask];
-        operands[lastMask] = wants.mask;
-        operands32[lastGroup] = wants.group;
+        lastMask = wants.mask;
+        operands32[lastGroup] = -1;
         return operands32[systemInForce] !== 0 && isLast && !isUser ? undefined : done;
       },
       restore: () => {

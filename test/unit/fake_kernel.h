@@ -17,11 +17,13 @@ long fake_set_affinity(std::span<const Word> words) noexcept;
 int fake_open(const char* path, int flags, ...);
 int fake_cpu();
 int fake_clock(clockid_t, timespec* time);
-inline bool no_steady_counter() noexcept { return false; }
+bool fake_has_counter();
+groupaffinity::Word fake_counter();
 
 #define kernel_get_affinity fake_get_affinity
 #define kernel_set_affinity fake_set_affinity
 #define open fake_open
 #define sched_getcpu fake_cpu
 #define clock_gettime fake_clock
-#define has_steady_counter no_steady_counter
+#define has_steady_counter fake_has_counter
+#define read_counter fake_counter

@@ -37,13 +37,20 @@ describe.skipIf(missing !== undefined)(
     }, 120_000);
     afterAll(() => rmSync(folder, { recursive: true }));
 
-    it.each([1, 2, 3, 4])('exchanges and restores exactly, seed %i', (seed) => {
-      const { status, stdout, stderr } = spawnSync(join(folder, 'test'), [String(seed)], { encoding: 'utf8' });
-      expect({ status, stderr, stdout: stdout.slice(0, 3000) }).toEqual({
-        status: 0,
-        stderr: '',
-        stdout: expect.stringMatching(/^ok \d+\n$/) as string,
-      });
-    });
+    const clocks = { clock: {}, counter: { FAKE_COUNTER: '1' } };
+    it.each(Object.entries(clocks).flatMap(([clock, env]) => [1, 2, 3, 4].map((seed) => [clock, seed, env] as const)))(
+      'exchanges and restores exactly, by the %s, seed %i',
+      (_, seed, env) => {
+        const { status, stdout, stderr } = spawnSync(join(folder, 'test'), [String(seed)], {
+          encoding: 'utf8',
+          env: { ...process.env, ...env },
+        });
+        expect({ status, stderr, stdout: stdout.slice(0, 3000) }).toEqual({
+          status: 0,
+          stderr: '',
+          stdout: expect.stringMatching(/^ok \d+\n$/) as string,
+        });
+      },
+    );
   },
 );

@@ -33,6 +33,7 @@ Word online = kPossible;
 Word cpuset = kPossible;
 bool cpuset_known = true;
 std::int64_t elapsed = 1'000'000'000;  // ns
+std::int64_t changed_at = 0;
 Thread pinned;
 Thread never_pinned;
 
@@ -97,6 +98,11 @@ int fake_clock(clockid_t, timespec* time) {
   return 0;
 }
 
+bool fake_has_counter() { return std::getenv("FAKE_COUNTER") != nullptr; }
+
+// Of a processor of 2 GHz.
+Word fake_counter() { return static_cast<Word>(elapsed) * 2; }
+
 int fake_cpu() { return std::countr_zero(pinned.allowed & online); }
 
 namespace groupaffinity {
@@ -116,7 +122,10 @@ bool read_own_cpuset(CpuSet& cpus) {
 
 namespace {
 
-// One thread from its start: on a full machine or in a cpuset, started by taskset or not.
+// Within it after a change of the machine a set may be believed to be whole that is not.
+constexpr std::int64_t kMoment = 20'000;
+
+// One thread from its start: on a full machine or in a cpuset, started by taskset or not, in a hurry or not.
 long live(std::mt19937& random) {
   const auto below = [&](unsigned bound) { return static_cast<unsigned>(random()) % bound; };
   story.clear();
@@ -127,72 +136,109 @@ long live(std::mt19937& random) {
   const Word start = by_taskset ? Word{below(kPossible)} | (cpuset & -cpuset) : ~Word{0};
   ask(pinned, start);
   ask(never_pinned, start);
+  const bool hurried = below(2) == 0;
+  changed_at = elapsed - kMoment;
 
   std::vector<Word> nested;
   long calls = 0;
-  for (int turn = 0; turn < 60 && failures < 5; ++turn) {
-    const unsigned what = below(10);
-    elapsed += below(2) == 0 ? 3'000 : 1'000'000;
-    if (what < 4 && nested.size() < 4) {
-      const Word wanted = 1 + below(kPossible);
-      const Word before = pinned.allowed;
-      Word previous = 0;
-      Word in_force = 0;
-      Result result;
-      if (below(2) == 0) {
-        result = exchange_affinity(thread_memory(), {&wanted, 1}, {&previous, 1}, {&in_force, 1});
-        tell("exchange", wanted, static_cast<int>(result.outcome));
-      } else {
-        struct {
-          Result result;
-          GroupMask slice;
-        } told;
-        const auto then = [](void* to, Result of, GroupMask slice) noexcept -> void* {
-          *static_cast<decltype(told)*>(to) = {of, slice};
-          return to;
-        };
-        check(exchange_group_affinity(thread_memory(), {0, wanted}, &previous, then, &told) == &told,
-              "what comes after it answers");
-        result = told.result;
-        in_force = pinned.allowed;
-        if (result.outcome == Outcome::done)
-          check(told.slice.mask == (before & online), "the slice is what was in force");
-        tell("exchange group", wanted, static_cast<int>(result.outcome));
-      }
-      ++calls;
-      const bool made = result.outcome == Outcome::done || result.outcome == Outcome::trimmed;
-      const Word running = wanted & online;
-      if (made) {
+  // True where the thread has another set now: `previous` brings back the one before.
+  const auto exchange = [&](Word wanted, Word& previous) {
+    const Word before = pinned.allowed;
+    Word in_force = 0;
+    Result result;
+    if (below(2) == 0) {
+      result = exchange_affinity(thread_memory(), {&wanted, 1}, {&previous, 1}, {&in_force, 1});
+      tell("exchange", wanted, static_cast<int>(result.outcome));
+    } else {
+      struct {
+        Result result;
+        GroupMask slice;
+      } told;
+      const auto then = [](void* to, Result of, GroupMask slice) noexcept -> void* {
+        *static_cast<decltype(told)*>(to) = {of, slice};
+        return to;
+      };
+      check(exchange_group_affinity(thread_memory(), {0, wanted}, &previous, then, &told) == &told,
+            "what comes after it answers");
+      result = told.result;
+      in_force = wanted & online;
+      if (result.outcome == Outcome::done)
+        check(told.slice.mask == (before & online), "the slice is what was in force");
+      tell("exchange group", wanted, static_cast<int>(result.outcome));
+    }
+    ++calls;
+    const bool made = result.outcome == Outcome::done || result.outcome == Outcome::trimmed;
+    const Word running = wanted & online;
+    if (made) {
+      if (elapsed - changed_at >= kMoment) {
         check(pinned.allowed == running && pinned.asked == running,
               "the kernel has what runs of what was wanted, no more");
         check(in_force == running, "what is said to be in force is");
-        nested.push_back(previous);
-      } else {
-        check(pinned.allowed == before, "a refused exchange changes nothing");
-        check(result.outcome == (running == 0 ? Outcome::none_running : Outcome::not_allowed), "the refusal says why");
-        if (result.outcome == Outcome::not_allowed)
-          check((running & ~cpuset) != 0, "not allowed is what the cpuset withholds");
       }
+      check((pinned.allowed & online) == running, "the thread has what runs of what was wanted");
+    } else {
+      check(pinned.allowed == before, "a refused exchange changes nothing");
+      check(result.outcome == (running == 0 ? Outcome::none_running : Outcome::not_allowed), "the refusal says why");
+      if (result.outcome == Outcome::not_allowed)
+        check((running & ~cpuset) != 0, "not allowed is what the cpuset withholds");
+    }
+    return made;
+  };
+  const auto restore = [&](Word previous) {
+    const Result result = restore_affinity(thread_memory(), {&previous, 1});
+    tell("restore", previous, static_cast<int>(result.outcome));
+    ++calls;
+    check(result.outcome == Outcome::done || result.outcome == Outcome::trimmed, "a restore succeeds");
+  };
+  const auto hotplug = [&](Word changed) {
+    // What the kernel makes of a thread whose last CPU went is its own affair.
+    bool lost = (changed & pinned.allowed) == 0 || (changed & never_pinned.allowed) == 0;
+    for (const Word previous : nested) lost = lost || (previous & cpuset & changed) == 0;
+    if (lost) return;
+    online = changed;
+    changed_at = elapsed;
+    tell("hotplug", changed, 0);
+  };
+
+  for (int turn = 0; turn < 60 && failures < 5; ++turn) {
+    const unsigned what = below(10);
+    elapsed += hurried || below(2) == 0 ? 3'000 : 1'000'000;
+    if (what < 4 && nested.size() < 4) {
+      Word previous = 0;
+      if (exchange(1 + below(kPossible), previous)) nested.push_back(previous);
     } else if (what < 7 && !nested.empty()) {
-      const Word previous = nested.back();
-      const Result result = restore_affinity(thread_memory(), {&previous, 1});
-      tell("restore", previous, static_cast<int>(result.outcome));
+      restore(nested.back());
       nested.pop_back();
-      ++calls;
-      check(result.outcome == Outcome::done || result.outcome == Outcome::trimmed, "a restore succeeds");
       if (nested.empty())
         check(pinned.allowed == never_pinned.allowed, "a restored thread is what one is that never was pinned");
+    } else if (what == 7 && nested.size() < 4) {
+      // To and fro without a rest while a CPU goes or comes, by sets or by restores; at last as far as at first.
+      const Word widest = 1 + below(kPossible);
+      const Word wide = widest & (1 + below(kPossible));
+      const Word narrow = wide & (1 + below(kPossible));
+      const bool by_restore = below(2) == 0;
+      const unsigned when = below(6);
+      Word outer = 0;
+      Word inner = 0;
+      if (narrow == 0 || !exchange(widest, outer)) continue;
+      nested.push_back(outer);
+      for (unsigned step = 0; step < 24; ++step) {
+        elapsed += 3'000;
+        if (step == when) hotplug(online ^ (Word{1} << below(6)));
+        const bool out = step % 2 != 0;
+        const Word wanted = step == 23 ? widest : out ? wide : narrow;
+        if (!out && by_restore && step > 2)
+          restore(inner);
+        else
+          static_cast<void>(exchange(wanted, inner));
+      }
     } else if (what == 8) {
-      const Word changed = online ^ (Word{1} << below(6));
-      // What the kernel makes of a thread whose last CPU went is its own affair.
-      bool lost = (changed & pinned.allowed) == 0 || (changed & never_pinned.allowed) == 0;
-      for (const Word previous : nested) lost = lost || (previous & cpuset & changed) == 0;
-      if (lost) continue;
-      online = changed;
-      elapsed += 1'000'000;
-      tell("hotplug", changed, 0);
+      hotplug(online ^ (Word{1} << below(6)));
+      if (!hurried) elapsed += 1'000'000;
     } else if (what == 9 && nested.empty() && cpuset_known && !by_taskset) {
-      cpuset |= Word{1} << below(6);
+      const Word changed = cpuset ^ (Word{1} << below(6));
+      if ((changed & online) == 0) continue;
+      cpuset = changed;
       elapsed += 100'000;
       move_cpuset(pinned);
       move_cpuset(never_pinned);

@@ -188,6 +188,7 @@ export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY
   return undefined;
 };
 
+/** What is no request of this machine, and what waits for the IRQL to fall. */
 function setUnusual(
   to: STOR_GROUP_AFFINITY,
   mask: bigint,

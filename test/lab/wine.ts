@@ -2,7 +2,7 @@
  * Windows, as Wine does it: real node.exe, and the addon by mingw-w64. Wine has one processor group with the CPUs of this
  * machine; Wine 8 does not run Node 24 and 26, whose JavaScript engine asks it for memory that it has not.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bench, must, npmPackage, run, Unavailable, type Machine, type Ran } from './lab.ts';
 import { runSuite, withPrebuilt } from './suite.ts';
@@ -23,6 +23,8 @@ async function runWindows(prefix: string, cwd: string, args: readonly string[]):
 }
 
 async function boot(prefix: string): Promise<void> {
+  // A visit that was broken off leaves half a Windows behind, which never starts.
+  rmSync(prefix, { recursive: true, force: true });
   mkdirSync(prefix, { recursive: true });
   await runWindows(prefix, prefix, ['wineboot', '-i']);
   // Node refuses the Windows 7 that Wine says it is.

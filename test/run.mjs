@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { doors, reachable } from '../lib/declarations.mjs';
 import { checkInstall, checkPrebuilt, checkSourceBuild, pack } from './package.mjs';
 
@@ -151,19 +152,28 @@ const steps = {
     const report = join(checkout, 'build', 'vitest.json');
     rmSync(report, { force: true });
     const args = ['run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    let failure;
     try {
       tool('vitest', args, { show: true });
-    } finally {
-      if (existsSync(report)) {
-        const { testResults, ...total } = JSON.parse(readFileSync(report, 'utf8'));
-        counted.passed += total.numPassedTests;
-        counted.failed += total.numFailedTests;
-        counted.skipped += total.numPendingTests + total.numTodoTests;
-        for (const { assertionResults } of testResults)
-          for (const { status, fullName } of assertionResults)
-            if (status === 'pending' || status === 'skipped') console.log(`skip  ${fullName}`);
-      }
+    } catch (error) {
+      failure = error;
     }
+    if (existsSync(report)) {
+      const { testResults, ...total } = JSON.parse(readFileSync(report, 'utf8'));
+      counted.passed += total.numPassedTests;
+      counted.failed += total.numFailedTests;
+      counted.skipped += total.numPendingTests + total.numTodoTests;
+      const failures = [];
+      for (const { name, status, message, assertionResults } of testResults) {
+        const failed = assertionResults.filter((test) => test.status === 'failed');
+        for (const { fullName, failureMessages } of failed) failures.push(`${fullName}\n${failureMessages.join('\n')}`);
+        if (status === 'failed' && failed.length === 0) failures.push(`${relative(checkout, name)}\n${message}`);
+        for (const test of assertionResults)
+          if (test.status === 'pending' || test.status === 'skipped') console.log(`skip  ${test.fullName}`);
+      }
+      if (failures.length > 0) failure = new Error(stripVTControlCharacters(failures.join('\n')));
+    }
+    if (failure) throw failure;
   },
 
   package() {
@@ -202,7 +212,7 @@ for (const [name, step] of Object.entries(steps)) {
       console.log(`skip  ${name}: ${error.message}`);
     } else {
       counted.failed += 1;
-      console.log(`FAIL  ${name} (${seconds()})\n${error.message}`);
+      console.log(`FAIL  ${name} (${seconds()})\n${error.message.replace(/^/gm, '      ')}`);
     }
   }
 }

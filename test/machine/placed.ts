@@ -45,6 +45,8 @@ export class Running {
   readonly ended: Promise<Ended>;
   stdout = '';
   stderr = '';
+  /** It has ended, and all that it wrote is here: it may end before that is read. */
+  private closed = false;
 
   constructor(command: readonly string[], { env, ...options }: SpawnOptions = {}) {
     const [file = '', ...args] = command;
@@ -53,7 +55,10 @@ export class Running {
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.ended = new Promise((resolve, reject) => {
       this.child.once('error', reject);
-      this.child.once('close', (status, signal) => resolve({ status, signal, stdout: this.stdout, stderr: this.stderr }));
+      this.child.once('close', (status, signal) => {
+        this.closed = true;
+        resolve({ status, signal, stdout: this.stdout, stderr: this.stderr });
+      });
     });
   }
 
@@ -67,8 +72,7 @@ export class Running {
     for (;;) {
       const text = this.stdout + this.stderr;
       if (typeof what === 'string' ? text.includes(what) : what.test(text)) return text;
-      if (Date.now() > until || this.child.exitCode !== null || this.child.signalCode !== null)
-        throw new Error(`it never said ${String(what)}, but ${text}`);
+      if (Date.now() > until || this.closed) throw new Error(`it never said ${String(what)}, but ${text}`);
       await new Promise((go) => setTimeout(go, 10));
     }
   }
@@ -102,6 +106,15 @@ export function threadsByProc(pid: number): Map<number, { name: string; allowed:
     }
   }
   return found;
+}
+
+/** By the kernel: whether a process has not ended, a zombie being one that has. */
+export function runs(pid: number): boolean {
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** Node processes below a process, itself included. */

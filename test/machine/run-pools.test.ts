@@ -1,9 +1,9 @@
 /** Programs and pools as people have them, unchanged, under `groupaffinity run`: the kernel's word for every thread. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkout, cpus } from './own-process.ts';
-import { Folder, placing, threadsByProc } from './placed.ts';
+import { Folder, placing, runs, threadsByProc } from './placed.ts';
 import { poolFiles, poolProgram, processPools, tasksEach, threadPools, vitestFiles, type PoolSeen, type Task } from './pool-programs.ts';
 
 const two = cpus.length >= 2;
@@ -177,8 +177,7 @@ describe.runIf(two)('from outside', () => {
       const victim = pids[0] ?? 0;
       const freed = where(victim);
       process.kill(victim, 'SIGKILL');
-      while (readdirSync('/proc').includes(String(victim)) && !/^State:\s*Z/m.test(readFileSync(`/proc/${victim}/status`, 'utf8')))
-        await new Promise((go) => setTimeout(go, 5));
+      await expect.poll(() => runs(victim)).toBe(false);
       const load = new Map(each.map((cpu) => [cpu, [running.pid, ...pids.slice(1)].filter((pid) => where(pid) === cpu).length]));
       const emptiest = each.filter((cpu) => load.get(cpu) === Math.min(...load.values()));
       running.child.stdin?.write('x');

@@ -121,16 +121,6 @@ CpuSet cpus_allowed(const char* status_path) noexcept {
   return static_cast<Word>(std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
 }
 
-const bool counter_is_steady = has_steady_counter();
-
-// By the processor's counter where it will do: the clock lies in pages of the kernel's, cold ones here.
-[[gnu::always_inline]] inline Word now() noexcept { return counter_is_steady ? read_counter() : clock(); }
-
-// CPUs that were in force this long ago are still running and granted: the thread itself can't have taken one offline
-// or left its cpuset in so short a time, and what others do meanwhile may as well have come after. 20 microseconds, or
-// what counters of 1 to 4 GHz count in 40 to 10.
-[[gnu::always_inline]] inline Word moment() noexcept { return counter_is_steady ? 40'000 : 20'000; }
-
 }  // namespace
 
 // What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
@@ -164,7 +154,19 @@ class ThreadMemory {
   // Groups::plain(), once the groups are formed; 0 where masks have more than one word.
   Word plain = 0;
 
+  // By the processor's counter where it will do: the clock lies in pages of the kernel's, cold ones here.
+  [[nodiscard, gnu::always_inline]] Word now() const noexcept { return counts_ != 0 ? read_counter() : clock(); }
+
+  // CPUs that were in force this long ago are still running and granted: the thread itself can't have taken one offline
+  // or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
+  [[nodiscard, gnu::always_inline]] bool has_grown_just_before(Word at) const noexcept {
+    return at - grown_at < moment_;
+  }
+
  private:
+  std::uint32_t counts_ = std::uint32_t{has_steady_counter()};
+  // 20 microseconds, or what counters of 1 to 4 GHz count in 40 to 10.
+  std::uint32_t moment_ = counts_ != 0 ? 40'000 : 20'000;
   Word one_[parts] = {};
   std::size_t words_ = mask_words();
   std::vector<Word> more_ = std::vector<Word>(words_ == 1 ? 0 : parts * words_);
@@ -257,7 +259,7 @@ Result settle(ThreadMemory& mine, ConstWords wanted, ConstWords exact, Words in_
   if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) {
     remember(mine, in_force, in_force);
     copy(in_force, mine[Memory::grown]);
-    mine.grown_at = now();
+    mine.grown_at = mine.now();
   } else if (known) {
     remember(mine, mine[Memory::view], exact);
   } else {
@@ -283,8 +285,8 @@ template <std::size_t Extent>
   // A part of what was in force is running and allowed; one CPU alone is, or the kernel refuses.
   bool granted = true;
   if ((Word{!subset(wanted, view)} & Word{several(wanted)}) != 0) {
-    const Word at = now();
-    granted = subset(wanted, part(Memory::grown)) && at - mine.grown_at < moment();
+    const Word at = mine.now();
+    granted = (Word{subset(wanted, part(Memory::grown))} & Word{mine.has_grown_just_before(at)}) != 0;
     copy(wanted, part(Memory::grown));
     mine.grown_at = at;
   }

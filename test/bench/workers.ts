@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { withAffinity } from 'groupaffinity';
 import { spread, workerOptions } from 'groupaffinity/workers';
 import { table } from '../../lib/cli/table.ts';
 import { checkout } from '../lab/lab.ts';
@@ -21,12 +22,12 @@ interface Start {
 const ends = { online: "to 'online'", exit: "to 'exit'", cpu: "CPU time to 'exit'" } as const;
 type End = keyof typeof ends;
 
-function start(file: URL, options: () => WorkerOptions): Promise<Start> {
+function start(make: () => Worker): Promise<Start> {
   return new Promise((resolve, reject) => {
     const before = process.cpuUsage();
     const begun = performance.now();
     let online = Number.NaN;
-    const worker = new Worker(file, options());
+    const worker = make();
     worker.once('online', () => (online = performance.now() - begun));
     worker.once('error', reject);
     worker.once('exit', () => {
@@ -41,19 +42,27 @@ export async function run({ rounds = 200 }: Options): Promise<Report> {
   const empty = join(checkout, 'build', 'bench', 'empty.mjs');
   const nothing = join(checkout, 'build', 'bench', 'nothing.cjs');
   for (const file of [empty, nothing]) writeFileSync(file, '');
+  const file = pathToFileURL(empty);
   const plan = spread({ by: 'cpu' });
-  const everywhere = spread({ by: 'package' });
+  // Of one seat: what is measured is not where the worker runs.
+  const everywhere = spread({ by: 'package', count: 1 });
+  const everyCpu = everywhere.seats[0]?.cpus ?? [];
   // Options made for each worker, as it is written most: what they cost counts.
+  const by = (options: () => WorkerOptions) => () => new Worker(file, options());
   const bare = 'no options';
-  const cases: Record<string, () => WorkerOptions> = {
-    [bare]: () => ({}),
-    'a copy of the environment': () => ({ env: { ...process.env } }),
-    'that, and --require of an empty file': () => ({ env: { ...process.env }, execArgv: [...process.execArgv, '--require', nothing] }),
-    'workerOptions of a seat with every CPU': () => workerOptions(everywhere),
-    'workerOptions(plan)': () => workerOptions(plan),
+  const cases: Record<string, () => Worker> = {
+    [bare]: by(() => ({})),
+    'a copy of the environment': by(() => ({ env: { ...process.env } })),
+    'that, and --require of an empty file': by(() => ({
+      env: { ...process.env },
+      execArgv: [...process.execArgv, '--require', nothing],
+    })),
+    'workerOptions of a seat with every CPU': by(() => workerOptions(everywhere)),
+    'workerOptions(plan)': by(() => workerOptions(plan)),
+    'no options, made within withAffinity(every CPU)': () => withAffinity(everyCpu, () => new Worker(file)),
   };
   const starts = new Map(Object.keys(cases).map((name) => [name, [] as Start[]]));
-  const one = async (name: string): Promise<Start> => start(pathToFileURL(empty), cases[name] as () => WorkerOptions);
+  const one = async (name: string): Promise<Start> => start(cases[name] as () => Worker);
   for (let warm = 0; warm < 5; warm += 1) for (const name of starts.keys()) await one(name);
   for (let round = 0; round < rounds; round += 1) for (const name of shuffled([...starts.keys()])) starts.get(name)?.push(await one(name));
 

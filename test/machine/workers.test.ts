@@ -49,6 +49,27 @@ describe('workers', () => {
     }
   });
 
+  it('without a seat, made within withAffinity, are born where that is, and their maker is back at once', async () => {
+    const seen = await inOwnProcess<{ seats: string[]; born: object[]; strays: string[]; sitters: number[] }>(`${imports}
+      import { withAffinity } from 'groupaffinity';
+      const plan = spread({ by: 'cpu' });
+      const list = \`/^Cpus_allowed_list:\\\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1]\`;
+      const unseated = file('unseated.mjs', "import { parentPort } from 'node:worker_threads'; import { readFileSync } from 'node:fs'; import { seat } from 'groupaffinity/workers';"
+        + 'parentPort.postMessage({ byProc: ' + list + ', seat: seat() })');
+      const here = () => eval(list);
+      const before = here();
+      const after = [];
+      const workers = plan.seats.map(({ cpus }) => {
+        const worker = withAffinity(cpus, () => new Worker(unseated));
+        after.push(here());
+        return worker;
+      });
+      const seats = plan.seats.map(({ cpus }) => String(cpus));
+      export default { seats, born: await Promise.all(workers.map(told)), strays: after.filter((list) => list !== before), sitters: sitters(plan) };`);
+    expect(seen.born).toEqual(seen.seats.map((byProc) => ({ byProc, seat: null })));
+    expect(seen).toMatchObject({ strays: [], sitters: seen.seats.map(() => 0) });
+  });
+
   it.each(['close', 'exit', 'crash', 'terminate', 'spin, then terminate'])('a seat is free again after: %s', async (how) => {
     const seen = await inOwnProcess<{ during: number[]; after: number[]; next: Told }>(`${imports}
       const plan = spread({ by: 'cpu' });

@@ -121,6 +121,9 @@ CpuSet cpus_allowed(const char* status_path) noexcept {
   return static_cast<Word>(std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
 }
 
+// Asked once: virtual machines answer CPUID slowly.
+const bool counter_is_steady = has_steady_counter();
+
 }  // namespace
 
 // What this thread's set is, bit for bit, while the kernel's view of it stays the same: reading /proc costs ten times
@@ -164,7 +167,7 @@ class ThreadMemory {
   }
 
  private:
-  std::uint32_t counts_ = std::uint32_t{has_steady_counter()};
+  std::uint32_t counts_ = std::uint32_t{counter_is_steady};
   // 20 microseconds, or what counters of 1 to 4 GHz count in 40 to 10.
   std::uint32_t moment_ = counts_ != 0 ? 40'000 : 20'000;
   Word one_[parts] = {};

@@ -174,7 +174,10 @@ const steps = {
           if (test.status === 'passed' && first) console.log(`again ${test.fullName}: passed, but not at once: ${first}`);
         }
       }
-      if (failures.length > 0) failure = new Error(stripVTControlCharacters(failures.join('\n')));
+      // Of a stack only the lines that are ours.
+      const lines = stripVTControlCharacters(failures.join('\n')).split('\n');
+      const telling = lines.filter((line) => !/^\s+at (new Promise|.*(node_modules|node:))/.test(line));
+      if (failures.length > 0) failure = new Error(telling.join('\n'));
     }
     if (failure) throw failure;
   },

@@ -55,6 +55,33 @@ function cmake(folder, ...options) {
   return join(checkout, folder, 'Release', 'groupaffinity.node');
 }
 
+/** What is said of a test that failed, once for all of its tries; of a stack only the lines that are ours. */
+function reasons(messages) {
+  const lines = messages.flatMap((message) => stripVTControlCharacters(message).split('\n'));
+  return [...new Set(lines)].filter((line) => !/^\s+at (new Promise|.*(node_modules|node:))/.test(line));
+}
+
+/** Counts what vitest reports, and names what it skipped or had to try again. Returns what failed, and why. */
+function tally(report) {
+  const { testResults, ...total } = JSON.parse(readFileSync(report, 'utf8'));
+  counted.passed += total.numPassedTests;
+  counted.failed += total.numFailedTests;
+  counted.skipped += total.numPendingTests + total.numTodoTests;
+  const failures = [];
+  for (const { name, status: ofFile, message, assertionResults } of testResults) {
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      const why = reasons(failureMessages);
+      if (status === 'failed') failures.push(fullName, ...why);
+      else if (status !== 'passed') console.log(`skip  ${fullName}`);
+      else if (why.length > 0) console.log(`again ${fullName}: passed, but not at once: ${why[0]}`);
+    }
+    // Of what it has outside of its tests.
+    if (ofFile === 'failed' && assertionResults.every(({ status }) => status !== 'failed'))
+      failures.push(relative(checkout, name), ...reasons([message]));
+  }
+  return failures;
+}
+
 const steps = {
   build() {
     sh(process.execPath, [join('native', 'build.mjs')]);
@@ -152,34 +179,15 @@ const steps = {
     const report = join(checkout, 'build', 'vitest.json');
     rmSync(report, { force: true });
     const args = ['run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    let failure;
+    let error;
     try {
       tool('vitest', args, { show: true });
-    } catch (error) {
-      failure = error;
+    } catch (thrown) {
+      error = thrown;
     }
-    if (existsSync(report)) {
-      const { testResults, ...total } = JSON.parse(readFileSync(report, 'utf8'));
-      counted.passed += total.numPassedTests;
-      counted.failed += total.numFailedTests;
-      counted.skipped += total.numPendingTests + total.numTodoTests;
-      const failures = [];
-      for (const { name, status, message, assertionResults } of testResults) {
-        const failed = assertionResults.filter((test) => test.status === 'failed');
-        for (const { fullName, failureMessages } of failed) failures.push(`${fullName}\n${failureMessages.join('\n')}`);
-        if (status === 'failed' && failed.length === 0) failures.push(`${relative(checkout, name)}\n${message}`);
-        for (const test of assertionResults) {
-          if (test.status === 'pending' || test.status === 'skipped') console.log(`skip  ${test.fullName}`);
-          const [first] = stripVTControlCharacters(test.failureMessages[0] ?? '').split('\n');
-          if (test.status === 'passed' && first) console.log(`again ${test.fullName}: passed, but not at once: ${first}`);
-        }
-      }
-      // Of a stack only the lines that are ours.
-      const lines = stripVTControlCharacters(failures.join('\n')).split('\n');
-      const telling = lines.filter((line) => !/^\s+at (new Promise|.*(node_modules|node:))/.test(line));
-      if (failures.length > 0) failure = new Error(telling.join('\n'));
-    }
-    if (failure) throw failure;
+    const failures = existsSync(report) ? tally(report) : [];
+    if (failures.length > 0) throw new Error(failures.join('\n'));
+    if (error) throw error;
   },
 
   package() {

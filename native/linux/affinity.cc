@@ -158,18 +158,18 @@ class ThreadMemory {
   Word plain = 0;
 
   // By the processor's counter where it will do: the clock lies in pages of the kernel's, cold ones here.
-  [[nodiscard, gnu::always_inline]] Word now() const noexcept { return counts_ != 0 ? read_counter() : clock(); }
+  [[nodiscard, gnu::always_inline]] Word now() const noexcept { return steady_ != 0 ? read_counter() : clock(); }
 
-  // CPUs that were in force this long ago are still running and granted: the thread itself can't have taken one offline
-  // or left its cpuset in so short a time, and what others do meanwhile may as well have come after.
-  [[nodiscard, gnu::always_inline]] bool has_grown_just_before(Word at) const noexcept {
-    return at - grown_at < moment_;
-  }
+  // Whether `grown` was in force but a moment before. Then its CPUs are still running and granted: the thread itself
+  // can't have taken one offline or left its cpuset in so short a time, and what others do meanwhile may as well have
+  // come after.
+  [[nodiscard, gnu::always_inline]] bool grew_just_before(Word at) const noexcept { return at - grown_at < moment_; }
 
  private:
-  std::uint32_t counts_ = std::uint32_t{counter_is_steady};
+  // counter_is_steady, here because what lies elsewhere is another page.
+  std::uint32_t steady_ = std::uint32_t{counter_is_steady};
   // 20 microseconds, or what counters of 1 to 4 GHz count in 40 to 10.
-  std::uint32_t moment_ = counts_ != 0 ? 40'000 : 20'000;
+  std::uint32_t moment_ = steady_ != 0 ? 40'000 : 20'000;
   Word one_[parts] = {};
   std::size_t words_ = mask_words();
   std::vector<Word> more_ = std::vector<Word>(words_ == 1 ? 0 : parts * words_);
@@ -289,7 +289,7 @@ template <std::size_t Extent>
   bool granted = true;
   if ((Word{!subset(wanted, view)} & Word{several(wanted)}) != 0) {
     const Word at = mine.now();
-    granted = (Word{subset(wanted, part(Memory::grown))} & Word{mine.has_grown_just_before(at)}) != 0;
+    granted = (Word{subset(wanted, part(Memory::grown))} & Word{mine.grew_just_before(at)}) != 0;
     copy(wanted, part(Memory::grown));
     mine.grown_at = at;
   }

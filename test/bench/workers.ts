@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
-import { withAffinity } from 'groupaffinity';
+import { affinity, withAffinity } from 'groupaffinity';
 import { spread, workerOptions } from 'groupaffinity/workers';
 import { table } from '../../lib/cli/table.ts';
 import { checkout } from '../lab/lab.ts';
@@ -44,21 +44,20 @@ export async function run({ rounds = 200 }: Options): Promise<Report> {
   for (const file of [empty, nothing]) writeFileSync(file, '');
   const file = pathToFileURL(empty);
   const plan = spread({ by: 'cpu' });
-  // Of one seat: what is measured is not where the worker runs.
-  const everywhere = spread({ by: 'package', count: 1 });
-  const everyCpu = everywhere.seats[0]?.cpus ?? [];
+  const packages = spread({ by: 'package' });
+  const everyCpu = affinity();
   // Options made for each worker, as it is written most: what they cost counts.
-  const by = (options: () => WorkerOptions) => () => new Worker(file, options());
+  const having = (options: () => WorkerOptions) => () => new Worker(file, options());
   const bare = 'no options';
   const cases: Record<string, () => Worker> = {
-    [bare]: by(() => ({})),
-    'a copy of the environment': by(() => ({ env: { ...process.env } })),
-    'that, and --require of an empty file': by(() => ({
+    [bare]: having(() => ({})),
+    'a copy of the environment': having(() => ({ env: { ...process.env } })),
+    'that, and --require of an empty file': having(() => ({
       env: { ...process.env },
       execArgv: [...process.execArgv, '--require', nothing],
     })),
-    'workerOptions of a seat with every CPU': by(() => workerOptions(everywhere)),
-    'workerOptions(plan)': by(() => workerOptions(plan)),
+    'workerOptions of a seat that is a package': having(() => workerOptions(packages)),
+    'workerOptions(plan)': having(() => workerOptions(plan)),
     'no options, made within withAffinity(every CPU)': () => withAffinity(everyCpu, () => new Worker(file)),
   };
   const starts = new Map(Object.keys(cases).map((name) => [name, [] as Start[]]));

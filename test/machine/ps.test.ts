@@ -4,7 +4,7 @@ import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkout, cpus, noMounts, unless } from './own-process.ts';
-import { main, Running, threadsByProc } from './placed.ts';
+import { main, Running, runs, threadsByProc } from './placed.ts';
 
 const two = cpus.length >= 2;
 const [a = 0, b = a] = cpus;
@@ -156,8 +156,7 @@ describe('ps', () => {
     const parent = new Running(['sh', '-c', '"$0" -e 0 & echo "child $!"; exec sleep 30', node]);
     const zombie = /child (\d+)/.exec(await parent.said(/child \d+/))?.[1] ?? '';
     try {
-      for (const until = Date.now() + 10_000; Date.now() < until && !/^State:\s*Z/m.test(readFileSync(`/proc/${zombie}/status`, 'utf8'));)
-        await new Promise((go) => setTimeout(go, 10));
+      await expect.poll(() => runs(Number(zombie)), { timeout: 10_000 }).toBe(false);
       expect(command(zombie)).toMatchObject({ status: 1, stderr: `groupaffinity: there is no process ${zombie}\n` });
     } finally {
       parent.child.kill('SIGKILL');

@@ -177,7 +177,7 @@ describe.runIf(two)('from outside', () => {
       const victim = pids[0] ?? 0;
       const freed = where(victim);
       process.kill(victim, 'SIGKILL');
-      await expect.poll(() => runs(victim)).toBe(false);
+      await expect.poll(() => runs(victim), { timeout: 10_000 }).toBe(false);
       const load = new Map(each.map((cpu) => [cpu, [running.pid, ...pids.slice(1)].filter((pid) => where(pid) === cpu).length]));
       const emptiest = each.filter((cpu) => load.get(cpu) === Math.min(...load.values()));
       running.child.stdin?.write('x');

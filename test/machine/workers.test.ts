@@ -20,7 +20,7 @@ const teller = file('teller.mjs', \`
   import { seat } from 'groupaffinity/workers';
   const byProc = /^Cpus_allowed_list:\\\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1];
   const own = seat();
-  parentPort.postMessage({ byProc, thread: readlinkSync('/proc/thread-self').split('/').at(-1), seat: own.seat, cpus: String(own.cpus), group: own.group, node: own.node, of: own.of, sharers: own.sharers, plan: process.env.GROUPAFFINITY_PLAN ?? null });
+  parentPort.postMessage({ byProc, thread: readlinkSync('/proc/thread-self').split('/').at(-1), plan: process.env.GROUPAFFINITY_PLAN ?? null, ...(own && { ...own, cpus: String(own.cpus) }) });
   parentPort.on('message', (what) => { if (what === 'spin') for (;;); if (what === 'crash') throw new Error('crash'); if (what === 'exit') process.exit(3); parentPort.close(); });
 \`);
 const told = async (worker) => (await once(worker, 'message'))[0];
@@ -50,24 +50,28 @@ describe('workers', () => {
   });
 
   it('without a seat, made within withAffinity, are born where that is, and their maker is back at once', async () => {
-    const seen = await inOwnProcess<{ seats: string[]; born: object[]; strays: string[]; sitters: number[] }>(`${imports}
+    const seen = await inOwnProcess<{
+      seats: string[];
+      told: Partial<Told>[];
+      before: string;
+      after: string[];
+      sitters: number[];
+    }>(`${imports}
       import { withAffinity } from 'groupaffinity';
       const plan = spread({ by: 'cpu' });
-      const list = \`/^Cpus_allowed_list:\\\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1]\`;
-      const unseated = file('unseated.mjs', "import { parentPort } from 'node:worker_threads'; import { readFileSync } from 'node:fs'; import { seat } from 'groupaffinity/workers';"
-        + 'parentPort.postMessage({ byProc: ' + list + ', seat: seat() })');
-      const here = () => eval(list);
+      const here = () => /^Cpus_allowed_list:\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1];
       const before = here();
       const after = [];
       const workers = plan.seats.map(({ cpus }) => {
-        const worker = withAffinity(cpus, () => new Worker(unseated));
+        const worker = withAffinity(cpus, () => new Worker(teller));
         after.push(here());
         return worker;
       });
       const seats = plan.seats.map(({ cpus }) => String(cpus));
-      export default { seats, born: await Promise.all(workers.map(told)), strays: after.filter((list) => list !== before), sitters: sitters(plan) };`);
-    expect(seen.born).toEqual(seen.seats.map((byProc) => ({ byProc, seat: null })));
-    expect(seen).toMatchObject({ strays: [], sitters: seen.seats.map(() => 0) });
+      export default { seats, told: await Promise.all(workers.map(told)), before, after, sitters: sitters(plan) };`);
+    expect(seen.told.map(({ byProc }) => byProc)).toEqual(seen.seats);
+    for (const worker of seen.told) expect(worker).not.toHaveProperty('seat');
+    expect(seen).toMatchObject({ after: seen.seats.map(() => seen.before), sitters: seen.seats.map(() => 0) });
   });
 
   it.each(['close', 'exit', 'crash', 'terminate', 'spin, then terminate'])('a seat is free again after: %s', async (how) => {

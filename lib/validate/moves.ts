@@ -3,6 +3,7 @@ import { native } from '../binding.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { pin, type Pin } from '../threads/pin.ts';
 import { affinity, CannotCheck, pages, type Claim, type Need } from './claim.ts';
+import { HardwareIds } from './hardware-ids.ts';
 import { at, revert, set, structure } from './look.ts';
 import type { Stage } from './stage.ts';
 
@@ -27,35 +28,9 @@ const sources: Record<Way, string> = {
   pin: 'groupaffinity, pin',
 };
 
-/** Which CPU has which id in hardware: as the operating system knows it, else as first seen. */
-class HardwareIds {
-  readonly #cpus = new Map(native.hardwareIds().map(({ cpu, id }) => [id, cpu]));
-  readonly #told = this.#cpus.size > 0;
-  /** An id that a processor told and the operating system gave none: what programs see are not this machine's. */
-  stray: number | undefined;
-
-  /** The CPU that runs the thread; undefined where the operating system did not say which CPU has its id. */
-  known(): number | undefined {
-    const id = native.hardwareId();
-    if (id === null) return undefined;
-    const cpu = this.#cpus.get(id);
-    if (cpu === undefined && this.#told) this.stray = id;
-    return cpu;
-  }
-
-  /** The same of a thread that is thought to be on `expected`; -1 where no CPU has its id. */
-  cpu(expected: number): number {
-    const known = this.known();
-    if (known !== undefined || this.#told) return known ?? -1;
-    const id = native.hardwareId();
-    if (id === null || [...this.#cpus.values()].includes(expected)) return -1;
-    this.#cpus.set(id, expected);
-    return expected;
-  }
-}
-
 interface Journey {
-  readonly stray: HardwareIds['stray'];
+  /** Why the processors' ids prove nothing. */
+  readonly doubt: string | undefined;
   /** Looks that found the thread elsewhere, and the first of them. */
   readonly elsewhere: Record<Witness, { count: number; first: string }>;
   /** What the calls answered that did not succeed. */
@@ -75,9 +50,10 @@ function journey(way: Way, { cpus, moves, progress }: Stage): Journey {
     at.first ||= text;
   };
   const look = (cpu: number): void => {
+    const os = native.currentCpu();
     const seen = {
-      os: native.currentCpu(),
-      hardware: seesHardware ? ids.cpu(cpu) : cpu,
+      os,
+      hardware: seesHardware ? ids.cpu(cpu, os) : cpu,
       record: native.readThread(thread)?.lastCpu ?? cpu,
     };
     for (const witness of ['os', 'hardware', 'record'] as const)
@@ -117,7 +93,7 @@ function journey(way: Way, { cpus, moves, progress }: Stage): Journey {
   const after = native.readThread(thread)?.migrations ?? null;
   here?.restore();
   if (way !== 'pin') revert(user);
-  return { stray: ids.stray, elsewhere, refused, counted: before === null || after === null ? null : after - before };
+  return { doubt: ids.doubt, elsewhere, refused, counted: before === null || after === null ? null : after - before };
 }
 
 /** One journey serves the three witnesses. */
@@ -153,11 +129,8 @@ export const moveClaims: readonly Claim[] = [
         needs,
         expected: (stage) => summary(stage, 0, '', { count: 0, first: '' }),
         observe: (stage) => {
-          const { stray, elsewhere, refused } = journeyOf(way, stage);
-          if (witness === 'hardware' && stray !== undefined)
-            throw new CannotCheck(
-              `a processor told its id ${stray}, which the operating system gave none: a hypervisor shows programs its own processors`,
-            );
+          const { doubt, elsewhere, refused } = journeyOf(way, stage);
+          if (witness === 'hardware' && doubt !== undefined) throw new CannotCheck(doubt);
           return summary(stage, elsewhere[witness].count, elsewhere[witness].first, refused);
         },
       };
@@ -207,7 +180,7 @@ export const moveClaims: readonly Claim[] = [
         if (!half.inside.has(native.currentCpu())) outside += 1;
         else if (hardware !== undefined && !half.inside.has(hardware)) outsideByHardware += 1;
       }
-      if (ids.stray === undefined) outside += outsideByHardware;
+      if (ids.doubt === undefined) outside += outsideByHardware;
       revert(user);
       return outside === 0 ? `${moves} moves, each inside on return` : `${moves} moves, ${outside} outside on return`;
     },

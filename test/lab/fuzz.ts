@@ -145,5 +145,5 @@ async function fuzz(found: Found): Promise<void> {
 }
 
 export const fuzzers: Machine[] = [
-  { name: 'fuzz', about: 'every decoder under a coverage-guided fuzzer, five minutes of a processor', run: fuzz },
+  { name: 'fuzz', about: 'every decoder under a coverage-guided fuzzer, five minutes of a processor', searches: true, run: fuzz },
 ];

@@ -87,6 +87,8 @@ export interface Machine {
   readonly name: string;
   /** What it is, in a line. */
   readonly about: string;
+  /** It looks for what shows itself seldom: a failure is not tried a second time. */
+  readonly searches?: true;
   run(found: Found): Promise<void>;
 }
 

@@ -119,5 +119,6 @@ async function underSanitizer(found: Found, { name, sanitize, runtime, variable,
 export const sanitizers: Machine[] = kinds.map((kind) => ({
   name: kind.name,
   about: kind.about,
+  searches: true,
   run: (found) => underSanitizer(found, kind),
 }));

@@ -20,6 +20,7 @@ export const soaks: Machine[] = [
   {
     name: 'soak',
     about: `${workers} workers in one process: seats, memory, threads and files afterwards`,
+    searches: true,
     async run(found) {
       const home = join(await installed(), 'agents');
       const args = [join(home, 'soak.mjs'), String(workers), String(warmUp), String(parts)];

@@ -120,13 +120,15 @@ export function withAffinity<T>(where: Where, fn: () => T): T {
   if (typeof fn !== 'function') throw wrongType(`withAffinity needs a function to run, not ${show(fn)}`);
   const here = pin(where);
   let result: T;
+  let isLater: boolean;
   try {
     result = fn();
+    isLater = isThenable(result);
   } catch (error) {
     here.restore();
     throw error;
   }
-  if (isThenable(result)) return Promise.resolve(result).finally(() => here.restore()) as T;
+  if (isLater) return Promise.resolve(result).finally(() => here.restore()) as T;
   here.restore();
   return result;
 }

@@ -64,9 +64,11 @@ describe('pin', () => {
       after.push(exactly());
       await withAffinity([b], async () => { await null; look(); throw new Error('x'); }).catch(() => {});
       after.push(exactly());
+      try { withAffinity([b], () => { look(); return { get then() { throw new Error('x'); } }; }); } catch {}
+      after.push(exactly());
       export default { before, inside, after, value };`);
-    expect(seen.inside).toEqual([`${b}`, `${b}`, `${b}`, `${b}`]);
-    expect(seen.after).toEqual(Array.from({ length: 4 }, () => seen.before));
+    expect(seen.inside).toEqual([`${b}`, `${b}`, `${b}`, `${b}`, `${b}`]);
+    expect(seen.after).toEqual(Array.from({ length: 5 }, () => seen.before));
     expect(seen.value).toBe(7);
   });
 

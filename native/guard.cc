@@ -201,9 +201,7 @@ void Post::wait() noexcept { std::this_thread::sleep_for(std::chrono::microsecon
 void Post::settle(Outcome outcome, std::span<const Word> in_force) noexcept {
   if (outcome != Outcome::done && outcome != Outcome::trimmed)
     now_ ^= 1;
-  else if (in_force.empty())
-    given_[now_] = false;
-  else
+  else if (!in_force.empty())
     std::ranges::copy(in_force, orders_[now_].words.begin());
 }
 

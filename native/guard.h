@@ -65,8 +65,8 @@ class Post {
     intend(words);
     given_[now_] = std::ranges::any_of(words, [](Word word) { return word != ~Word{0}; });
   }
-  // ... and after it, unless it did just that: it has these instead, none where they are not known; or all is as it
-  // was.
+  // ... and after it, unless it did just that: it has these instead; or, where they are not known, what is possible of
+  // what was meant; or all is as it was.
   void settle(Outcome outcome, std::span<const Word> in_force) noexcept;
 
   [[nodiscard]] bool is(std::uint64_t thread) const noexcept { return thread_ == thread; }

@@ -39,11 +39,13 @@ std::size_t probe_mask_words() noexcept {
 
 template <std::size_t Extent>
 [[gnu::always_inline]] inline std::uint32_t get(std::span<Word, Extent> words) noexcept {
+  // Kernels of 32 bits may write half a word.
+  if constexpr (sizeof(long) < sizeof(Word)) std::ranges::fill(words, Word{0});
   const long bytes = kernel_get_affinity(words);
   if (bytes < 0) [[unlikely]]
     return static_cast<std::uint32_t>(-bytes);
   // The kernel writes its own mask's size, which may be less, and one word at least.
-  if constexpr (Extent != 1)
+  if constexpr (Extent != 1 && sizeof(long) == sizeof(Word))
     for (std::size_t i = static_cast<std::size_t>(bytes) / sizeof(Word); i < words.size(); ++i) words[i] = 0;
   return 0;
 }
@@ -404,8 +406,17 @@ Result restore_affinity(ThreadMemory& mine, ConstWords previous) noexcept {
     result.outcome = Outcome::trimmed;
   }
   if (error != 0) return failure(error);
-  const bool learned = result.outcome != Outcome::trimmed && equal(mine[Memory::wide_exact], previous);
-  remember(mine, learned ? ConstWords(mine[Memory::wide_view]) : previous, previous);
+  if (result.outcome == Outcome::trimmed) {
+    // What was to come back stays what is to come back, as long as the thread has what it was left with.
+    const Words view = mine[Memory::view];
+    if (get(view) == 0)
+      remember(mine, view, previous);
+    else
+      forget(mine);
+  } else {
+    const bool learned = equal(mine[Memory::wide_exact], previous);
+    remember(mine, learned ? ConstWords(mine[Memory::wide_view]) : previous, previous);
+  }
   // Nobody has seen what the last set became.
   mine.grown_at = 0;
   return result;

@@ -111,10 +111,9 @@ Result schedule(pid_t id, int real_time, int nice) noexcept {
 }
 
 int get(pid_t id, Words words) noexcept {
-  const long bytes = syscall(SYS_sched_getaffinity, id, words.size_bytes(), words.data());
-  if (bytes < 0) return errno;
-  for (std::size_t i = static_cast<std::size_t>(bytes) / sizeof(Word); i < words.size(); ++i) words[i] = 0;
-  return 0;
+  // The kernel writes its own mask's size, which may be less.
+  std::ranges::fill(words, Word{0});
+  return syscall(SYS_sched_getaffinity, id, words.size_bytes(), words.data()) < 0 ? errno : 0;
 }
 
 int set(pid_t id, ConstWords words) noexcept {

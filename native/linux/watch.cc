@@ -100,10 +100,10 @@ File cpuset_changes() {
 }  // namespace
 
 Result look_at_thread(std::uint64_t thread, std::span<Word> words) noexcept {
-  const long bytes = syscall(SYS_sched_getaffinity, static_cast<pid_t>(thread), words.size_bytes(), words.data());
-  if (bytes < 0) return from_errno();
-  std::ranges::fill(words.subspan(std::min(static_cast<std::size_t>(bytes) / sizeof(Word), words.size())), Word{0});
-  return {};
+  // The kernel writes its own mask's size, which may be less.
+  std::ranges::fill(words, Word{0});
+  return syscall(SYS_sched_getaffinity, static_cast<pid_t>(thread), words.size_bytes(), words.data()) < 0 ? from_errno()
+                                                                                                          : Result{};
 }
 
 Result put_thread(std::uint64_t thread, std::span<const Word> words) noexcept {

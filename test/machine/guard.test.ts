@@ -404,6 +404,34 @@ describe.skipIf(hidden !== undefined)(unless('a guard in a cpuset', hidden), () 
     },
   );
 
+  it.each([
+    ['pin', 'const inner = pin([a]); const end = () => inner.restore();'],
+    [
+      'system affinity',
+      `const [at] = CpuSet.of([a]).toGroups();
+      const previous = new STOR_GROUP_AFFINITY();
+      StorPortSetSystemGroupAffinityThread({}, null, new STOR_GROUP_AFFINITY({ Mask: at.mask, Group: at.group }), previous);
+      const end = () => StorPortRevertToUserGroupAffinityThread({}, null, previous);`,
+    ],
+  ])('a thread whose CPUs are withheld when an inner %s ends has them when they are granted again', async (_, begin) => {
+    using cpuset = new Cpuset(both);
+    const seen = await inOwnProcess<{ meanwhile: string; last: Seen | undefined }>(
+      `${imports}
+      const here = pin([b]);
+      guard(here, { onDrift, check: 20 });
+      ${begin}
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, '${a}');
+      end();
+      const meanwhile = allows();
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, '${both}');
+      await until(() => allows() === '${b}');
+      await until(() => drifts.at(-1)?.[0] === 'mended');
+      export default { meanwhile, last: drifts.at(-1) };`,
+      { under: cpuset.under },
+    );
+    expect(seen).toEqual({ meanwhile: `${a}`, last: ['mended', expect.any(String), `${b}`, `${b}`, null, 'main'] });
+  });
+
   it('a process that is put into another cpuset is found by the check, and its own cpuset is watched from then on', async () => {
     using cpuset = new Cpuset(both);
     using other = new Cpuset(`${a}`);

@@ -131,11 +131,14 @@ export interface Native {
   /**
    * the same for wanted group and mask; previous, previous group and mask are filled. Answers nothing where it is done, a
    * system affinity was in force, and its group and mask are what the exchange before this one wanted, and not those of
-   * the user affinity; else `done`. Whoever has noted what was wanted writes that group into `lastGroup`.
+   * the user affinity; else `done`. Whoever has noted what was wanted writes that group into `lastGroup`. Over a user
+   * affinity: user ← previous, `systemInForce` ← `begun`.
    */
   readonly exchangeGroup: () => Outcome | undefined;
   /** the calling thread's set ← wanted, which an exchange gave as previous */
   readonly restore: () => Outcome | undefined;
+  /** the calling thread's set ← user, and no system affinity is in force, where it is done or trimmed */
+  readonly restoreUser: () => Outcome | undefined;
   /** -1 where the platform can't tell */
   readonly currentCpu: () => number;
   /** A steady clock, ns. */
@@ -297,12 +300,13 @@ function absent(failure: AffinityError): Native {
     throw failure;
   };
   return {
-    memory: new ArrayBuffer(8 * 10),
+    memory: new ArrayBuffer(8 * 11),
     maskWords: 1,
     read: fail,
     exchange: fail,
     exchangeGroup: fail,
     restore: fail,
+    restoreUser: fail,
     currentCpu: fail,
     clock: fail,
     support: () => ({
@@ -461,6 +465,7 @@ interface Operands {
   readonly wanted: BigUint64Array;
   readonly previous: BigUint64Array;
   readonly inForce: BigUint64Array;
+  readonly user: BigUint64Array;
 }
 
 /** The operands of an addon's environment, in the memory that it shares. */
@@ -473,6 +478,7 @@ export function operandsOf({ memory, maskWords }: Native): Operands {
     previous: new BigUint64Array(memory, sets, maskWords),
     wanted: new BigUint64Array(memory, sets + setBytes, maskWords),
     inForce: new BigUint64Array(memory, sets + 2 * setBytes, maskWords),
+    user: new BigUint64Array(memory, sets + 3 * setBytes, maskWords),
   };
 }
 
@@ -486,8 +492,10 @@ export const wantedMask = 1;
 export const previousMask = 3;
 export const userMask = 6;
 export const wantedGroup = 0;
-/** 1 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
+/** Not 0 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
 export const systemInForce = 1;
+/** In `systemInForce`: since the last group exchange. */
+export const begun = 2;
 export const previousGroup = 4;
 export const osError = 5;
 /** The group that the exchange done last wanted: JavaScript says so when it has noted that, the addon takes it back. */
@@ -498,3 +506,5 @@ export const userGroup = 9;
 export const wanted: BigUint64Array = shared.wanted;
 export const previous: BigUint64Array = shared.previous;
 export const inForce: BigUint64Array = shared.inForce;
+/** The user affinity while a system affinity is in force. */
+export const user: BigUint64Array = shared.user;

@@ -37,11 +37,13 @@ struct alignas(kLineWords * sizeof(Word)) Line {
   Word words[kLineWords];
 };
 
-// What the shared memory begins with. Three sets of mask_words() words follow: previous, wanted, in force. With the
-// first of them it is one line where masks have one word.
+// What the shared memory begins with. Four sets of mask_words() words follow: previous, wanted, in force, and the user
+// affinity while a system affinity is in force. With the first of them it is one line where masks have one word.
 struct Operands {
   std::uint32_t wanted_group;
-  std::uint32_t system_in_force;  // 1 while a system affinity is, which JavaScript says
+  // Not 0 while a system affinity is: kBegun from the group exchange that began it, until JavaScript has noted that or
+  // the next one comes.
+  std::uint32_t system_in_force;
   Word wanted_mask;
   std::uint32_t previous_group;
   std::uint32_t os_error;
@@ -55,6 +57,7 @@ struct Operands {
   Word user_mask;
 };
 constexpr std::uint32_t kNoGroup = UINT32_MAX;
+constexpr std::uint32_t kBegun = 2;
 constexpr std::size_t kSets = sizeof(Operands) / sizeof(Word);
 static_assert(offsetof(Operands, wanted_mask) == 8 && offsetof(Operands, previous_mask) == 24 &&
               offsetof(Operands, last_mask) == 40 && kSets == 7);
@@ -68,7 +71,7 @@ struct alignas(Line) Environment {
   const std::shared_ptr<Post> thread = Post::here();
   Post& post = *thread;
 
-  std::span<Word> wanted, in_force;
+  std::span<Word> wanted, in_force, user;
   std::vector<Line> own;  // the shared memory, unless the array of JavaScript holds it
   Napi::Reference<Napi::ArrayBuffer> array;
   bool seated = false;
@@ -156,11 +159,25 @@ void tell_previous(Operands& operands, GroupMask slice) noexcept {
   operands.previous_mask = slice.mask;
 }
 
+// A system affinity is in force. What it came over is put away here, and not by JavaScript, which may be stopped before
+// its next step: by a time limit, a stack that is full, what a caller's structure throws.
+void cover_user(Environment& here) noexcept {
+  std::uint32_t& in_force = here.operands->system_in_force;
+  if (in_force == 0) std::ranges::copy(here.previous, here.user.begin());
+  in_force = in_force == 0 ? kBegun : 1;
+}
+
 [[gnu::noinline]] napi_value group_not_exchanged(Environment& here, Result result, GroupMask slice) noexcept {
   here.post.settle(result.outcome, {});
   here.post.unlock();
+  if (result.outcome == Outcome::trimmed) cover_user(here);
   tell_previous(*here.operands, slice);
   return tell(here, result);
+}
+
+[[gnu::noinline]] napi_value group_exchanged_unlike(Environment& here) noexcept {
+  cover_user(here);
+  return tell(here, {});
 }
 
 // What exchange_group() answers. Nothing where the system affinity that the exchange before this one set gave way to
@@ -177,7 +194,7 @@ void* group_exchanged(void* context, Result result, GroupMask slice) noexcept {
   operands.last_mask = operands.wanted_mask;
   operands.last_group = kNoGroup;
   if ((unlike_last | Word{unlike_user == 0} | Word{operands.system_in_force ^ 1}) != 0) [[unlikely]]
-    return tell(here, {});
+    return group_exchanged_unlike(here);
   return nullptr;
 }
 
@@ -195,6 +212,16 @@ napi_value restore(napi_env env, napi_callback_info info) noexcept {
     return place(
         here, {}, [&] { here.post.intend_return(here.wanted); },
         [&] { return restore_affinity(here.memory, here.wanted); });
+  });
+}
+
+napi_value restore_user(napi_env env, napi_callback_info info) noexcept {
+  return answer(env, info, [](Environment& here) {
+    const Result result = place(
+        here, {}, [&] { here.post.intend_return(here.user); },
+        [&] { return restore_affinity(here.memory, here.user); });
+    if (result.outcome == Outcome::done || result.outcome == Outcome::trimmed) here.operands->system_in_force = 0;
+    return result;
   });
 }
 
@@ -924,13 +951,14 @@ void take_memory(Environment& here, void* memory, std::size_t size) noexcept {
   here.previous = {sets, size};
   here.wanted = {sets + size, size};
   here.in_force = {sets + 2 * size, size};
+  here.user = {sets + 3 * size, size};
 }
 
 // The memory that C++ and JavaScript share: C++'s own, which no script can transfer away; or, in programs whose sandbox
 // forbids that, JavaScript's. Empty where the environment is being torn down.
 Napi::ArrayBuffer share_memory(Napi::Env env, Environment& here) {
   const std::size_t size = mask_words();
-  const std::size_t words = kSets + 3 * size;
+  const std::size_t words = kSets + 4 * size;
   here.own.resize((words + kLineWords - 1) / kLineWords);
   napi_value array = nullptr;
   if (napi_create_external_arraybuffer(env, here.own.data(), words * sizeof(Word), nullptr, nullptr, &array) ==
@@ -968,6 +996,7 @@ Napi::Value complete(const Napi::CallbackInfo& info) {
   raw("exchange", exchange);
   raw("exchangeGroup", exchange_group);
   raw("restore", restore);
+  raw("restoreUser", restore_user);
   raw("currentCpu", current);
   raw("clock", read_clock);
 

@@ -20,7 +20,7 @@ import {
 import { cpusOf, maskOf } from '../machine/cpu-list.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus } from '../machine/group-table.ts';
-import { coverUser, readOwn, systemActive, uncoverUser, userSet } from '../threads/own-thread.ts';
+import { coverUser, hasCoveredUser, readOwn, systemActive, uncoverUser, userSet } from '../threads/own-thread.ts';
 import { isZero, STOR_GROUP_AFFINITY } from './group-affinity.ts';
 import { currentIrql, DISPATCH_LEVEL, onceBelowDispatch } from './irql.ts';
 
@@ -49,6 +49,8 @@ const books = {
   /** What the group exchange that was done last wanted: often what the next one finds, and then this is the bigint to tell. */
   last: 0n,
   lastGroup: 0,
+  /** Counts the calls of Set: one that a caller's structure makes while another stores into it is seen. */
+  turn: 0,
 };
 
 /** Whether a system affinity is in force, or will be when the IRQL falls. */
@@ -132,8 +134,10 @@ function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY 
   const overUser = !isSet();
   if (books.pending === undefined) books.wasSystem = systemActive();
   let before: GroupMask;
-  if (books.pending !== undefined && books.pending !== 'user') before = { group: books.pending.group, mask: judge(books.pending).active };
-  else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
+  if (books.pending !== undefined && books.pending !== 'user') {
+    const { outcome: possible, active: part } = judge(books.pending);
+    before = possible === Outcome.done ? { group: books.pending.group, mask: part } : books.pending;
+  } else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
   else {
     before = slice(readOwn());
     coverUser();
@@ -178,27 +182,30 @@ function isStored(mask: bigint, group: number): boolean {
  */
 export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
-  if (!wantAffinity(to) || currentIrql() >= DISPATCH_LEVEL) return setUnusual(to, mask, group, previous, zeroOverUser);
+  const isSound = isZero(to.Reserved);
+  books.turn = (books.turn + 1) | 0;
+  const { turn } = books;
   // What is to be told nearly always. Whatever is wrong with the structure shows here, before the thread moves, and what
   // follows a system call runs cold.
   if (previous !== null) store(previous, books.last, books.lastGroup);
+  const isRequest = want(mask, group) && isSound;
+  if (!isRequest || currentIrql() >= DISPATCH_LEVEL) return setUnusual(isRequest, mask, group, previous, zeroOverUser);
   const outcome = exchangeGroup();
-  if (outcome !== undefined) return settle(outcome, mask, group, previous, zeroOverUser);
+  if (outcome !== undefined || turn !== books.turn) return settle(outcome ?? Outcome.done, mask, group, previous, zeroOverUser);
   setLast(mask, group);
   return undefined;
 };
 
 /** What is no request of this machine, and what waits for the IRQL to fall. */
 function setUnusual(
-  to: STOR_GROUP_AFFINITY,
+  isRequest: boolean,
   mask: bigint,
   group: number,
   previous: STOR_GROUP_AFFINITY | null,
   zeroOverUser: boolean,
 ): Outcome | undefined {
-  const taken = wantAffinity(to);
   if (previous !== null) zero(previous);
-  return taken ? setDeferred(mask, group, previous, zeroOverUser) : Outcome.notAProcessor;
+  return isRequest ? setDeferred(mask, group, previous, zeroOverUser) : Outcome.notAProcessor;
 }
 
 /** What is left of a Set that came over a user affinity, over somebody else's work, or that was not simply done. */
@@ -209,15 +216,16 @@ function settle(
   previous: STOR_GROUP_AFFINITY | null,
   zeroOverUser: boolean,
 ): Outcome | undefined {
+  let outcome: Outcome | undefined = first;
+  if (first === Outcome.noGroups) outcome = exchange(mask, group);
+  else if (first === Outcome.done) setLast(mask, group);
+  const isDone = outcome === undefined || outcome === Outcome.done || outcome === Outcome.trimmed;
+  const overUser = isDone && hasCoveredUser();
+  const before = previousNow();
+  const beforeGroup = words32[previousGroup] as number;
   if (previous !== null) zero(previous);
-  if (first === Outcome.noGroups) {
-    const outcome = exchange(mask, group);
-    if (outcome !== undefined) return outcome;
-  } else if (first === Outcome.done) setLast(mask, group);
-  else if (first !== Outcome.trimmed) return first;
-  const overUser = !systemActive();
-  if (overUser) coverUser();
-  remember(previousNow(), words32[previousGroup] as number, previous, overUser, zeroOverUser);
+  if (!isDone) return outcome;
+  remember(before, beforeGroup, previous, overUser, zeroOverUser);
   return undefined;
 }
 

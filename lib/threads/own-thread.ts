@@ -3,12 +3,12 @@
  * and a system affinity, which the StorPort routines set over it for a while ("KeSetSystemGroupAffinityThread").
  * While a system affinity is active it alone is in force; changes of the user affinity wait below it.
  */
-import { inForce, native, osError, operands32, Outcome, previous, systemInForce, wanted } from '../binding.ts';
+import { begun, inForce, native, osError, operands32, Outcome, previous, systemInForce, user, wanted } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus } from '../machine/group-table.ts';
 
-const { exchange, read, restore } = native;
+const { exchange, read, restore, restoreUser } = native;
 const oneWord = native.maskWords === 1;
 
 /** A set that `restore` brings back bit for bit: one word where the system's masks have one, else all of them. */
@@ -27,15 +27,6 @@ function put(set: Exact, words: BigUint64Array): void {
   if (typeof set === 'bigint') words[0] = set;
   else words.set(set);
 }
-
-/** Makes no bigint where one word is copied. */
-const copy = (from: BigUint64Array, to: BigUint64Array): void => {
-  if (oneWord) to[0] = from[0] as bigint;
-  else to.set(from);
-};
-
-/** The user affinity while a system affinity is in force. */
-const user = new BigUint64Array(native.maskWords);
 
 /** True while a system affinity is in force. */
 export function systemActive(): boolean {
@@ -62,8 +53,15 @@ export function inherit(from: Exact): Outcome {
 
 /** A system affinity is in force from now on; the user affinity, which is the operand `previous`, waits below it. */
 export function coverUser(): void {
-  copy(previous, user);
+  user.set(previous);
   operands32[systemInForce] = 1;
+}
+
+/** Whether the group exchange that was done last came over the user affinity, which waits below it now; told once. */
+export function hasCoveredUser(): boolean {
+  if (operands32[systemInForce] !== begun) return false;
+  operands32[systemInForce] = 1;
+  return true;
 }
 
 /**
@@ -71,11 +69,8 @@ export function coverUser(): void {
  * not, and the thread is as it was.
  */
 export const uncoverUser = (): Outcome | undefined => {
-  copy(user, wanted);
-  const outcome = restore();
-  if (outcome !== undefined && outcome !== Outcome.trimmed) return outcome;
-  operands32[systemInForce] = 0;
-  return undefined;
+  const outcome = restoreUser();
+  return outcome === Outcome.trimmed ? undefined : outcome;
 };
 
 /** What became of a wanted set. */

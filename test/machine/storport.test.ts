@@ -256,6 +256,56 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     expect(seen.overflowed).toBeGreaterThan(0);
   });
 
+  it.runIf(two)('a program that is stopped within a call is brought back by a revert', async () => {
+    const seen = await inOwnProcess<{ stopped: number; wrong: number[] }>(`${imports}
+      import { Script } from 'node:vm';
+      const before = exactly();
+      Object.assign(globalThis, { there: at(b), previous: junk(), leave: () => Revert(ext, null, previous), go: () => Set(ext, null, there, previous) });
+      const endless = new Script('for (;;) { go(); leave(); }');
+      const wrong = [];
+      let stopped = 0;
+      for (let turn = 0; turn < 100; turn += 1) {
+        try { endless.runInThisContext({ timeout: 1 }); } catch { stopped += 1; }
+        Revert(ext, null, new STOR_GROUP_AFFINITY());
+        if (exactly() !== before) wrong.push(turn);
+      }
+      export default { stopped, wrong };`);
+    expect(seen).toEqual({ stopped: 100, wrong: [] });
+  });
+
+  it.runIf(two)('so is one whose structure throws after the thread has moved', async () => {
+    const seen = await inOwnProcess<{ threw: string | undefined; status: string; same: boolean }>(`${imports}
+      const before = exactly();
+      Set(ext, null, at(a), null);
+      Revert(ext, null, new STOR_GROUP_AFFINITY());
+      const angry = Object.defineProperty(junk(), 'Mask', { get: () => 0n, set: (mask) => { if (mask === 0n) throw new Error('no zero'); } });
+      const threw = failure(() => Set(ext, null, at(b), angry))?.message;
+      const reverted = name(Revert(ext, null, new STOR_GROUP_AFFINITY()));
+      export default { threw, status: reverted, same: exactly() === before };`);
+    expect(seen).toEqual({ threw: 'no zero', status: 'SUCCESS', same: true });
+  });
+
+  it.runIf(two)('a set that comes while another one stores PreviousAffinity is done before it', async () => {
+    const seen = await inOwnProcess<{ status: string; on: string; told: boolean; next: boolean }>(`${imports}
+      Set(ext, null, at(a), null);
+      let mask = 0n;
+      let times = 0;
+      const nosy = Object.defineProperty(junk(), 'Mask', {
+        get: () => mask,
+        set: (value) => {
+          mask = value;
+          times += 1;
+          if (times === 1) Set(ext, null, at(b), null);
+        },
+      });
+      const set = name(Set(ext, null, at(a), nosy));
+      const on = byProc();
+      const previous = junk();
+      Set(ext, null, at(b), previous);
+      export default { status: set, on, told: nosy.Mask === at(b).Mask, next: previous.Mask === at(a).Mask };`);
+    expect(seen).toEqual({ status: 'SUCCESS', on: `${a}`, told: true, next: true });
+  });
+
   it.runIf(two)('nested sets tell each other, and what somebody else or a pin has set in between', async () => {
     const seen = await inOwnProcess<Record<string, string>>(`${imports}
       import { execFileSync } from 'node:child_process';
@@ -331,6 +381,55 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
         { under: cpuset.under },
       );
       expect(seen).toEqual({ results: ['UNSUCCESSFUL', [0, 0, 0, 0, 0], 'UNSUCCESSFUL', [0, 0, 0, 0, 0]], same: true });
+    },
+  );
+
+  it.skipIf(noCpuset !== undefined)(
+    `a set that waits for the IRQL to fall is told as what it is, though its CPU is withheld by then${noCpuset === undefined ? '' : `: ${noCpuset}`}`,
+    async () => {
+      using cpuset = new Cpuset(`${a},${b}`);
+      const seen = await inOwnProcess<{ told: boolean[]; statuses: string[]; on: string }>(
+        `${imports}
+      import { writeFileSync } from 'node:fs';
+      import { KeLowerIrql, KeRaiseIrql } from 'groupaffinity/wdm';
+      const [first, second] = [junk(), junk()];
+      const statuses = [name(Set(ext, null, at(a), null))];
+      const old = { value: 0 };
+      KeRaiseIrql(2, old);
+      statuses.push(name(Set(ext, null, at(b), first)));
+      writeFileSync(${JSON.stringify(cpuset.cpusFile)}, String(a));
+      statuses.push(name(Set(ext, null, at(a), second)));
+      KeLowerIrql(old.value);
+      const told = [[first, a], [second, b]].map(([previous, cpu]) => previous.Mask === at(cpu).Mask && previous.Group === at(cpu).Group);
+      export default { told, statuses, on: byProc() };`,
+        { under: cpuset.under },
+      );
+      expect(seen).toEqual({ told: [true, true], statuses: ['SUCCESS', 'SUCCESS', 'SUCCESS'], on: `${a}` });
+    },
+  );
+
+  it.skipIf(noCpuset !== undefined)(
+    `a user affinity that is withheld at the revert is what the next one brings back${noCpuset === undefined ? '' : `: ${noCpuset}`}`,
+    async () => {
+      using cpuset = new Cpuset(`${a},${b}`);
+      const seen = await inOwnProcess<string[]>(
+        `${imports}
+      import { writeFileSync } from 'node:fs';
+      const seen = [];
+      const turn = (cpus) => {
+        const previous = junk();
+        const status = name(Set(ext, null, at(a), previous));
+        writeFileSync(${JSON.stringify(cpuset.cpusFile)}, cpus);
+        seen.push([status, name(Revert(ext, null, previous)), byProc()].join());
+      };
+      pin([b]);
+      turn(String(a));
+      turn(String(a));
+      turn(a + ',' + b);
+      export default seen;`,
+        { under: cpuset.under },
+      );
+      expect(seen).toEqual([`SUCCESS,SUCCESS,${a}`, `SUCCESS,SUCCESS,${a}`, `SUCCESS,SUCCESS,${b}`]);
     },
   );
 });

@@ -3,6 +3,7 @@
  * tests that need more groups than this machine has. It decides nothing that a document decides.
  */
 import {
+  begun,
   lastGroup,
   operandsOf,
   Outcome,
@@ -181,8 +182,8 @@ export class SimulatedThread {
   #addon(): Native {
     const kernel = this.#kernel;
     const { maskWords } = kernel;
-    const memory = new ArrayBuffer(8 * (7 + 3 * maskWords));
-    const { operands, operands32, wanted, previous, inForce } = operandsOf({ memory, maskWords } as Native);
+    const memory = new ArrayBuffer(8 * (7 + 4 * maskWords));
+    const { operands, operands32, wanted, previous, inForce, user } = operandsOf({ memory, maskWords } as Native);
     const read = (set: BigUint64Array): bigint => set.reduce((cpus, word, at) => cpus | (word << BigInt(64 * at)), 0n);
     const write = (set: BigUint64Array, cpus: bigint): void => {
       for (let at = 0; at < maskWords; at += 1) set[at] = BigInt.asUintN(64, cpus >> BigInt(64 * at));
@@ -222,15 +223,25 @@ export class SimulatedThread {
         const outcome = exchange(kernel.cpusOf(wants.group, wants.mask));
         operands[previousMask] = before.mask;
         operands32[previousGroup] = before.group;
+        const wasSystem = operands32[systemInForce] !== 0;
+        if (outcome === undefined || outcome === trimmed) {
+          if (!wasSystem) user.set(previous);
+          operands32[systemInForce] = wasSystem ? 1 : begun;
+        }
         if (outcome !== undefined) return outcome;
         const isLast = before.group === operands32[lastGroup] && before.mask === lastMask;
         const isUser = before.group === operands32[userGroup] && before.mask === operands[userMask];
         lastMask = wants.mask;
         operands32[lastGroup] = -1;
-        return operands32[systemInForce] !== 0 && isLast && !isUser ? undefined : done;
+        return wasSystem && isLast && !isUser ? undefined : done;
       },
       restore: () => {
         this.exact = read(wanted);
+        return this.effective === 0n ? trimmed : undefined;
+      },
+      restoreUser: () => {
+        this.exact = read(user);
+        operands32[systemInForce] = 0;
         return this.effective === 0n ? trimmed : undefined;
       },
       currentCpu: () => this.cpu,

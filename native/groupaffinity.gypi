@@ -28,7 +28,7 @@
             "linux/threads.cc",
             "linux/watch.cc"
           ],
-          "ldflags": ["-Wl,--gc-sections", "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
+          "ldflags": ["-Wl,--gc-sections", "-Wl,--version-script=../native/exports.map"]
         }],
         ["OS=='win'", {
           "sources": [

@@ -157,8 +157,10 @@ export function checkSourceBuild(folder) {
   same('code', 'ERR_AFFINITY_NO_BINARY', code);
   if (!message.includes('prebuilt ones for sunos-sparc\n')) throw new Error(`it does not say what there is:\n${message}`);
   const command = message.split('\n').at(-1).trim();
-  // Any folder will do.
-  sh('sh', ['-c', command], { cwd: dirname(folder) });
+  // Any folder will do, and any name of the one for what is temporary.
+  const temporary = join(dirname(folder), 'a temporary one');
+  mkdirSync(temporary);
+  sh('sh', ['-c', command], { cwd: dirname(folder), env: { TMPDIR: temporary } });
   same(
     'what it leaves',
     ['build', 'build/Release', 'build/Release/groupaffinity.node'],

@@ -102,9 +102,10 @@ export function placeProcess(): void {
 
   const sits = order.dealt === true && isForked(order);
   const [main, libuv, v8] = [order.main, order.libuv, order.v8].map((list) => inside(share, cpusOf(list)));
-  // What the main thread starts would start where it is.
-  if (sits || (main !== undefined && libuv === undefined)) meetPool();
-  if (sits || main !== undefined || libuv !== undefined || share !== undefined) watchPoolSize();
+  // What a placed thread starts would start where it is. A pool that has a place of its own is started there.
+  const moves = main !== undefined || order.workers !== undefined;
+  if (moves && libuv === undefined) meetPool();
+  if (moves || libuv !== undefined || share !== undefined) watchPoolSize();
   if (libuv !== undefined || v8 !== undefined) {
     const places: RolePlaces = { main: sits ? undefined : main, libuv, v8 };
     attempt('the process is not placed', () => void placeRoles(places));

@@ -110,6 +110,35 @@ describe('workers', () => {
   });
 });
 
+describe.runIf(two)("libuv's pool", () => {
+  it.each([
+    ['seats of their own', []],
+    ['seats that processes share', ['--processes', 'share']],
+  ])('has all CPUs though a worker is the first to use it: %s', async (_, options) => {
+    const [seen] = await placed<{ worker: string; sets: string[] }>(
+      ['--workers', `${a}`, ...options],
+      `const { Worker } = require('node:worker_threads');
+       const text = ${JSON.stringify(`${worker}require('node:fs').readFile('/proc/self/stat', () => parentPort.postMessage('used'));`)};
+       const one = new Worker(text, { eval: true });
+       let at;
+       one.on('message', (told) => {
+         if (told !== 'used') return void (at = told.where);
+         const tasks = require('node:fs').readdirSync('/proc/self/task');
+         console.log(JSON.stringify({ worker: at, sets: tasks.map((tid) => field(readFileSync('/proc/self/task/' + tid + '/status', 'utf8'), 'Cpus_allowed_list')) }));
+         one.postMessage(0);
+       });`,
+    );
+    expect(seen?.worker).toBe(`${a}`);
+    expect(seen?.sets.length).toBeGreaterThanOrEqual(10);
+    expect(seen?.sets.filter((set) => set !== list)).toEqual([`${a}`]);
+  });
+
+  it('runs before the program, which is told when it asks for another size', async () => {
+    const { stderr } = await placing(['--workers', `${a}`], [process.execPath, '-e', 'process.env.UV_THREADPOOL_SIZE = 9']).ended;
+    expect(stderr).toContain('UV_THREADPOOL_SIZE=9 came too late');
+  });
+});
+
 /** Says which signals it gets, and ends a while after the first. */
 const listener = `
 const got = [];

@@ -3,6 +3,7 @@
 import { syncBuiltinESMExports } from 'node:module';
 import * as workerThreads from 'node:worker_threads';
 import { loadFrom, operandsOf, Outcome, type Native } from '../binding.ts';
+import { isSystemThread } from '../storport/system-thread-start.ts';
 import { planVariable, seatKey, type Seated } from '../workers/taking.ts';
 import type * as unseated from '../workers/unseated.ts';
 import { restoreEnvironment } from './environment.ts';
@@ -11,7 +12,7 @@ import { toldByMain, type ProcessState } from './process-state.ts';
 import { reachWorkers } from './reach-workers.ts';
 import { settle, warn } from './settle.ts';
 
-const { threadId } = workerThreads;
+const { threadId, workerData } = workerThreads;
 
 /** Node's own, which runs module hooks (known from Node 22.14 and 23.7 on). */
 const isNodes = (workerThreads as { isInternalThread?: boolean }).isInternalThread === true;
@@ -38,8 +39,8 @@ if (state !== undefined) {
   // Linux had it start where its maker is.
   operandsOf(native).wanted.set(state.base);
   native.restore();
-  // A program's own plan seats its workers itself.
-  if (process.env[planVariable] === undefined && !isNodes) sit(native, state);
+  // A program's own plan seats its workers itself, and a system thread has its creator's user affinity.
+  if (process.env[planVariable] === undefined && !isNodes && !isSystemThread(workerData)) sit(native, state);
   settle(native, state);
   syncBuiltinESMExports();
   const { report } = state.order;

@@ -16,7 +16,7 @@ import {
   STOR_STATUS_SUCCESS,
   STOR_STATUS_UNSUCCESSFUL,
 } from './status.ts';
-import { begun, type SystemThreadStart } from './system-thread-start.ts';
+import { begun, systemThread, type SystemThreadStart } from './system-thread-start.ts';
 
 /** STOR_THREAD_PRIORITY ("STOR_THREAD_PRIORITY enumeration"). */
 export const STOR_THREAD_PRIORITY = {
@@ -66,7 +66,7 @@ function start(
       : /^[a-z][a-z+.-]+:/i.test(StartRoutine)
         ? StartRoutine
         : pathToFileURL(resolve(StartRoutine)).href;
-  const workerData: SystemThreadStart = { module, context, memory, level, user, startContext: StartContext };
+  const workerData: SystemThreadStart = { kind: systemThread, module, context, memory, level, user, startContext: StartContext };
   let worker: Worker;
   try {
     worker = new Worker(join(packageRoot, 'dist', 'storport', 'system-thread.js'), { workerData });

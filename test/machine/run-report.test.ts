@@ -126,6 +126,53 @@ describe.runIf(two)('what else places threads', () => {
     expect(seen).toMatchObject({ where: [`${b}`, `${a}`], main: `${b}` });
   });
 
+  it.each([
+    ['of the process', []],
+    ['of all processes', ['--processes', 'share']],
+  ])('a system thread has what its creator has, and takes none of the seats %s', async (_, options) => {
+    const [seen] = await placed<{ system: { seat: number | null; where: string }; seats: { seat: number; sharers: number }[] }>(
+      ['--main', `${b}`, '--workers', `${a}/${b}`, ...options],
+      `const { Worker } = require('node:worker_threads');
+       const { once } = require('node:events');
+       const { pathToFileURL } = require('node:url');
+       (async () => {
+         const { StorPortCreateSystemThread } = await import('groupaffinity/storport');
+         const told = new SharedArrayBuffer(256);
+         const signal = new Int32Array(told, 0, 1);
+         StorPortCreateSystemThread({}, pathToFileURL(__dirname + '/routine.mjs'), told, null, null);
+         Atomics.wait(signal, 0, 0, 30_000);
+         const system = JSON.parse(new TextDecoder().decode(new Uint8Array(told, 4, signal[0]).slice()));
+         const seats = [];
+         for (let i = 0; i < 2; i += 1) seats.push((await once(new Worker(__dirname + '/worker.mjs'), 'message'))[0]);
+         console.log(JSON.stringify({ system, seats }));
+         process.exit();
+       })();`,
+      {
+        'routine.mjs': `import { readFileSync } from 'node:fs';
+          import { seat } from 'groupaffinity/workers';
+          export default (told) => {
+            const where = /^Cpus_allowed_list:\\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))[1];
+            const text = new TextEncoder().encode(JSON.stringify({ seat: seat()?.seat ?? null, where }));
+            new Uint8Array(told, 4).set(text);
+            Atomics.store(new Int32Array(told, 0, 1), 0, text.length);
+            Atomics.notify(new Int32Array(told, 0, 1), 0);
+            return new Promise(() => setInterval(() => {}, 1000));
+          };`,
+        'worker.mjs': `import { parentPort } from 'node:worker_threads';
+          import { seat } from 'groupaffinity/workers';
+          parentPort.postMessage({ seat: seat().seat, sharers: seat().sharers });
+          parentPort.on('message', () => {});`,
+      },
+    );
+    expect(seen).toEqual({
+      system: { seat: null, where: `${b}` },
+      seats: [
+        { seat: 0, sharers: 1 },
+        { seat: 1, sharers: 1 },
+      ],
+    });
+  });
+
   it('the program sees its share as its machine', async () => {
     const [seen] = await placed<{ allowed: string; seats: string[]; parallelism: number }>(
       ['--processes', `${b}`],

@@ -7,7 +7,7 @@ import { nodeProcesses, seeProcess, type SeenProcess } from '../threads/processe
 import type { ThreadRole } from '../threads/roles.ts';
 import type { Listed } from '../threads/threads.ts';
 import { redraw, type Room } from './screen.ts';
-import { table } from './table.ts';
+import { plain, table } from './table.ts';
 import { exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity ps [--json] [--watch[=SECONDS]] [PID...]
@@ -170,14 +170,14 @@ function map(threads: readonly Listed[], rating: Rating | undefined): string {
 }
 
 const commandLine = ({ process: { arguments: words, program, name } }: SeenProcess): string =>
-  (words.length > 0 ? words.join(' ') : program || name).replaceAll(/\p{Cc}/gu, ' ');
+  words.length > 0 ? words.join(' ') : program || name;
 
 function drawProcess(seen: SeenProcess, rating?: Rating): string {
   const threads = seen.threads.toSorted(byRole);
   rating?.look(threads);
   const count = threads.length === 1 ? '1 thread' : `${threads.length} threads`;
   return [
-    `process ${seen.process.process} · ${count} · ${commandLine(seen)}`,
+    `process ${seen.process.process} · ${count} · ${plain(commandLine(seen))}`,
     '',
     map(threads, rating),
     '',
@@ -252,7 +252,7 @@ function see(pids: readonly number[]): { seen: SeenProcess[]; wrong: string[] } 
 }
 
 function complain(wrong: readonly string[]): number {
-  for (const message of wrong) console.error(`groupaffinity: ${message}`);
+  for (const message of wrong) console.error(`groupaffinity: ${plain(message)}`);
   return wrong.length > 0 ? exitStatus.failed : exitStatus.good;
 }
 

@@ -9,7 +9,7 @@ import type { Failure, FleetReport } from '../report/result.ts';
 import { summarize } from '../report/summary.ts';
 import { wrapped } from './bench-tables.ts';
 import { ProgressLine } from './progress-line.ts';
-import { table } from './table.ts';
+import { plain, table } from './table.ts';
 import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity report [--json] [--html FILE] DIR
@@ -46,14 +46,12 @@ function options(args: string[]): Options {
   return { json: values.json, page: values.html, folder };
 }
 
-/** The report as a terminal may show it: names and texts come from files that anybody may have written. */
+/** The report as a terminal may show it. */
 function harmless(report: FleetReport): FleetReport {
   const most = 500;
   return JSON.parse(JSON.stringify(report), (_, value: unknown) => {
     if (typeof value !== 'string') return value;
-    // oxlint-disable-next-line no-control-regex
-    const plain = value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
-    return plain.length > most ? `${plain.slice(0, most)}…` : plain;
+    return plain(value.length > most ? `${value.slice(0, most)}…` : value);
   }) as FleetReport;
 }
 

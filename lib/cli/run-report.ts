@@ -3,7 +3,7 @@ import { CpuSet } from '../machine/cpu-set.ts';
 import type { Order } from '../run/order.ts';
 import type { PlacedProcess, Sighting } from '../run/sightings.ts';
 import type { ThreadRole } from '../threads/roles.ts';
-import { table } from './table.ts';
+import { plain, table } from './table.ts';
 
 const order: readonly ThreadRole[] = ['main', 'worker', 'libuv', 'v8', 'inspector', 'other'];
 
@@ -61,7 +61,7 @@ export function runReport(processes: readonly PlacedProcess[], { shares }: Order
     title,
     ...processes.map(({ pid, arguments: words, share, threads, living }) => {
       const cpus = share === null ? '' : ` · share ${share}: CPUs ${shares?.[share]?.cpus}`;
-      return `process ${pid} · ${[basename(words[0] ?? ''), ...words.slice(1)].join(' ')}${cpus}${living ? ' · still running' : ''}\n${table(heads, rows(threads))}`;
+      return `process ${pid} · ${plain([basename(words[0] ?? ''), ...words.slice(1)].join(' '))}${cpus}${living ? ' · still running' : ''}\n${table(heads, rows(threads))}`;
     }),
     'allowed: what the kernel let the thread use, from its placing on. seen on: where it had run, at those looks since\nwhose last one it had run. migrations: since its placing, or the first look.',
   ].join('\n\n');

@@ -1,6 +1,9 @@
+/** A text as a terminal may show it, in one line: names, arguments and files come from anybody. */
+export const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, ' ');
+
 /** Columns as wide as their widest cell; numbers to the right, and what stands in the columns of `right`. */
 export function table(heads: readonly string[], rows: readonly (readonly (string | number)[])[], right: readonly string[] = []): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : cell)));
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en') : plain(cell))));
   const widths = heads.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)));
   const toRight = heads.map(
     (head, column) => right.includes(head) || (rows.length > 0 && rows.every((row) => typeof row[column] === 'number')),

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkout, cpus, noMounts, unless } from './own-process.ts';
-import { main, Running, runs, threadsByProc } from './placed.ts';
+import { Folder, main, Running, runs, threadsByProc } from './placed.ts';
 
 const two = cpus.length >= 2;
 const [a = 0, b = a] = cpus;
@@ -127,6 +127,43 @@ describe('ps', () => {
     const { status, stdout } = command();
     expect(status).toBe(0);
     expect(stdout).toMatch(new RegExp(`^${seen.pid} `, 'm'));
+  });
+
+  // What a terminal obeys: an escape, a bell, a new line.
+  const unruly = 'x\u001b[2J\u0007\ny';
+
+  it('a name that a terminal would obey is shown without that, and as it is in the document', async () => {
+    const named = new Running([
+      node,
+      '-e',
+      "require('node:fs').writeFileSync('/proc/self/comm', process.argv[1]); console.log('named'); setTimeout(() => {}, 60000)",
+      unruly,
+    ]);
+    try {
+      await named.said('named');
+      const { status, stdout } = command(`${named.pid}`);
+      expect({ status, obeyed: /[^\P{Cc}\n]/u.exec(stdout) }).toEqual({ status: 0, obeyed: null });
+      expect(stdout.split('\n')[0]).toMatch(/^process \d+ · \d+ threads · .*x \[2J {2}y$/);
+      expect(stdout).toMatch(new RegExp(`^${named.pid} +main +known +x \\[2J {2}y `, 'm'));
+      const [found] = json(`${named.pid}`);
+      expect(found?.threads.find(({ role }) => role === 'main')?.name).toBe(unruly);
+      expect(found?.arguments.at(-1)).toBe(unruly);
+    } finally {
+      named.child.kill('SIGKILL');
+      await named.ended;
+    }
+  });
+
+  it("so is the file of a program that is none of Node's", async () => {
+    using folder = new Folder({});
+    cpSync(realpathSync(`/proc/${other.pid}/exe`), folder.file(unruly));
+    const sleeping = new Running([folder.file(unruly), '60'], { argv0: 'sleep' });
+    try {
+      await expect.poll(() => command(`${sleeping.pid}`).stderr, { timeout: 10_000 }).toMatch(/it runs \/.*x \[2J {2}y\n$/);
+    } finally {
+      sleeping.child.kill('SIGKILL');
+      await sleeping.ended;
+    }
   });
 
   it('several PIDs', () => {

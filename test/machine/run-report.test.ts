@@ -19,6 +19,7 @@ for (const worker of workers) worker.once('exit', () => { ended += 1; if (ended 
 interface Row {
   thread: string;
   tid: number;
+  name: string;
   allowed: string;
   seenOn: string;
   looks: number;
@@ -38,6 +39,7 @@ function tables(stderr: string): { title: string; rows: Row[] }[] {
         return {
           thread: cell(0),
           tid: Number(cell(1)),
+          name: cell(2),
           allowed: cell(4),
           seenOn: cell(5),
           looks: Number(line.trim().split(/ +/).at(-2)),
@@ -96,6 +98,17 @@ describe.runIf(two)('run --report', () => {
   it('a program in which Node has no part has no threads to tell of', async () => {
     const ended = await placing(['--report', '--main', `${a}`], ['true']).ended;
     expect(ended).toMatchObject({ status: 0, stdout: '', stderr: '\ngroupaffinity: no Node process was placed\n' });
+  });
+
+  it('names and arguments that a terminal would obey are told without that', async () => {
+    using folder = new Folder({
+      'program.cjs': "require('node:fs').writeFileSync('/proc/self/comm', 'x\\u001b[2J\\ny');",
+    });
+    const { stderr, status } = await placing(['--report', '--main', `${a}`], [node, folder.file('program.cjs'), 'a\u001b[2J\nb']).ended;
+    expect({ status, obeyed: /[^\P{Cc}\n]/u.exec(stderr) }).toEqual({ status: 0, obeyed: null });
+    const [only] = tables(stderr);
+    expect(only?.title).toMatch(/program\.cjs a \[2J b$/);
+    expect(only?.rows.find(({ thread }) => thread === 'main')?.name).toBe('x [2J y');
   });
 
   it('many workers are told of together', async () => {

@@ -2,7 +2,7 @@
 import { native, Outcome, type NativeProcess } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { rolesOf, type Knowledge, type Role } from './roles.ts';
-import { told, type Listed } from './threads.ts';
+import { poolSizeBy, told, type Listed } from './threads.ts';
 
 /** A process of anybody's. */
 export type ProcessInfo = Omit<NativeProcess, 'environment'>;
@@ -23,21 +23,15 @@ function find(pid: number): NativeProcess {
   throw new AffinityError('ERR_AFFINITY_REFUSED', `the operating system does not show process ${pid}`, osDetails(platform, osError));
 }
 
-function sizeOf(text: string | undefined): number | undefined {
-  const size = Number(text);
-  return Number.isInteger(size) && size > 0 ? size : undefined;
-}
-
 /** What a process was started with says of its threads. */
 function knowledge({ process, arguments: args, environment }: NativeProcess): Knowledge {
   const variable = environment.find((one) => one.startsWith('UV_THREADPOOL_SIZE='))?.slice('UV_THREADPOOL_SIZE='.length);
   const flag = args.findLastIndex((one) => /^--v8[-_]pool[-_]size(=|$)/.test(one));
-  const poolSize = sizeOf(variable);
-  const v8PoolSize = sizeOf(args[flag]?.split('=')[1] ?? args[flag + 1]);
+  const v8PoolSize = Number(args[flag]?.split('=')[1] ?? args[flag + 1]);
   return {
     ...(native.support().platform === 'linux' ? { main: process } : {}),
-    ...(poolSize === undefined ? {} : { poolSize: Math.min(1024, poolSize) }),
-    ...(flag < 0 || v8PoolSize === undefined ? {} : { v8PoolSize }),
+    poolSize: poolSizeBy(variable),
+    ...(flag >= 0 && Number.isInteger(v8PoolSize) && v8PoolSize > 0 ? { v8PoolSize } : {}),
   };
 }
 

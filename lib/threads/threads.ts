@@ -78,11 +78,14 @@ function numberAfter(flag: string): number | undefined {
   return at >= 0 && Number.isInteger(value) && value > 0 ? value : undefined;
 }
 
-/** How many threads libuv's pool has, or will have (libuv, uv_queue_work). */
-export function poolSize(): number {
-  const size = Number.parseInt(process.env['UV_THREADPOOL_SIZE'] ?? '4', 10);
+/** How many threads libuv's pool has by its variable, UV_THREADPOOL_SIZE (libuv, uv_queue_work). */
+export function poolSizeBy(variable = '4'): number {
+  const size = Number.parseInt(variable, 10);
   return size < 0 ? 1024 : Math.min(1024, Math.max(1, size || 1));
 }
+
+/** How many threads libuv's pool has, or will have. */
+export const poolSize = (): number => poolSizeBy(process.env['UV_THREADPOOL_SIZE']);
 
 /** ms without an answer after which libuv's pool is busy: so long may a thread wait for its turn on a crowded machine. */
 const patience = 100;

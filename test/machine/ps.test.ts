@@ -94,6 +94,26 @@ describe('ps', () => {
     }
   });
 
+  it.each([
+    ['0', 1],
+    ['3 threads', 3],
+    ['-1', 1024],
+  ])('knows how many threads a pool has as libuv does: UV_THREADPOOL_SIZE=%s', async (size, threads) => {
+    const sized = new Running([node, '-e', program], { env: { UV_THREADPOOL_SIZE: size } });
+    try {
+      await sized.said('ready');
+      // A thread may block every signal for a moment when it begins.
+      const found = (): Record<string, number> => {
+        const roles = json(`${sized.pid}`)[0]?.threads.map(({ role }) => role) ?? [];
+        return { worker: roles.filter((role) => role === 'worker').length, libuv: roles.filter((role) => role === 'libuv').length };
+      };
+      await expect.poll(found, { timeout: 10_000 }).toEqual({ worker: 2, libuv: threads });
+    } finally {
+      sized.child.kill('SIGKILL');
+      await sized.ended;
+    }
+  });
+
   // Who is a worker is inferred from a moment: one that runs just then may be taken for a thread of the pool.
   it.runIf(two && spawnSync('taskset', ['--version']).status === 0)('tells where taskset has put a thread', { retry: 3 }, () => {
     const [found] = json(`${seen.pid}`);

@@ -17,6 +17,8 @@ function number(digits: string, list: string): number {
  */
 export function parseCpuList(list: string): bigint {
   let mask = 0n;
+  const cpus: number[] = [];
+  let left = maxCpus;
   const text = list.trim();
   if (text === '') return mask;
   for (const part of text.split(',')) {
@@ -28,10 +30,12 @@ export function parseCpuList(list: string): bigint {
     const stride = match[3] === undefined ? 1 : number(match[3], list);
     if (last < first) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: the range ${part} runs backwards`);
     if (stride === 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: a stride is at least 1`);
-    if (stride === 1) mask |= ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
-    else for (let cpu = first; cpu <= last; cpu += stride) mask |= 1n << BigInt(cpu);
+    left -= last - first + 1;
+    if (left < 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: its ranges span more than ${maxCpus} CPUs together`);
+    if (stride === 1 && last > first) mask |= ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
+    else for (let cpu = first; cpu <= last; cpu += stride) cpus.push(cpu);
   }
-  return mask;
+  return mask | maskOf(cpus);
 }
 
 /** The CPUs of a mask in ascending order. */

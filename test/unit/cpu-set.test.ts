@@ -84,6 +84,19 @@ describe('CpuSet', () => {
     expect(CpuSet.parse(`0-${maxCpus - 1}`).size).toBe(maxCpus);
   });
 
+  it('refuses lists that count up more CPUs than there can be, however often they name one', () => {
+    const most = `0-${maxCpus - 2}:2`;
+    expect(CpuSet.parse(`${most},1`).size).toBe(maxCpus / 2 + 1);
+    for (const text of [
+      `${most},1,1`,
+      `${most},${most}`,
+      Array(maxCpus + 1)
+        .fill('0')
+        .join(),
+    ])
+      expect(() => CpuSet.parse(text)).toThrow(expect.objectContaining({ code: 'ERR_AFFINITY_SYNTAX' }));
+  });
+
   it('refuses what is no set', () => {
     for (const wrong of [undefined, null, 3, 3n, Symbol('x'), {}, () => 0]) {
       expect(() => CpuSet.parse(wrong as never)).toThrow(TypeError);

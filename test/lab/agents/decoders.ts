@@ -58,6 +58,7 @@ function holds(truth: boolean, what: string): void {
 /** The grammar of lists once more, as plain as can be; undefined for what is no list. */
 function plainList(text: string): Set<number> | undefined {
   const cpus = new Set<number>();
+  let span = 0;
   if (text.trim() === '') return cpus;
   for (const part of text.split(',')) {
     const [numbers = '', ...strides] = part.trim().split(':');
@@ -68,6 +69,8 @@ function plainList(text: string): Set<number> | undefined {
     const [first = 0, last = first, stride = 1] = all.map(Number);
     if (last < first || stride === 0 || Math.max(first, last, stride) >= maxCpus || all.some((digits) => digits.length > 9))
       return undefined;
+    span += last - first + 1;
+    if (span > maxCpus) return undefined;
     for (let cpu = first; cpu <= last; cpu += stride) cpus.add(cpu);
   }
   return cpus;

@@ -5,17 +5,23 @@ export const maxCpus = 65_536;
 
 const range = /^(\d+)(?:-(\d+)(?::(\d+))?)?$/;
 
-function number(digits: string, list: string): number {
-  const value = digits.length > 9 ? Infinity : Number(digits);
-  if (value >= maxCpus) throw outOfRange(`CPU numbers go up to ${maxCpus - 1}; ${show(list)} names ${digits}`);
-  return value;
-}
+const valueOf = (digits: string): number => (digits.length > 9 ? Infinity : Number(digits));
+
+/** What is wrong with a number of a list that no CPU has. */
+type Beyond = (digits: string, list: string) => Error;
+
+const beyondCpus: Beyond = (digits, list) => outOfRange(`CPU numbers go up to ${maxCpus - 1}; ${show(list)} names ${digits}`);
 
 /**
  * Reads the kernel's list format: `0-3,8`, with a stride after a range, `0-10:2` (cpuset(7), taskset(1)).
  * The empty text is the empty set.
  */
-export function parseCpuList(list: string): bigint {
+export function parseCpuList(list: string, beyond: Beyond = beyondCpus): bigint {
+  const number = (digits: string): number => {
+    const value = valueOf(digits);
+    if (value >= maxCpus) throw beyond(digits, list);
+    return value;
+  };
   let mask = 0n;
   const cpus: number[] = [];
   let left = maxCpus;
@@ -25,11 +31,12 @@ export function parseCpuList(list: string): bigint {
     const match = range.exec(part.trim());
     if (match === null)
       throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)} is not a list of CPUs: write it as 0-3,8 or, with a stride, 0-10:2`);
-    const first = number(match[1] ?? '', list);
-    const last = match[2] === undefined ? first : number(match[2], list);
-    const stride = match[3] === undefined ? 1 : number(match[3], list);
+    const first = number(match[1] ?? '');
+    const last = match[2] === undefined ? first : number(match[2]);
+    const stride = valueOf(match[3] ?? '1');
     if (last < first) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: the range ${part} runs backwards`);
-    if (stride === 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: a stride is at least 1`);
+    if (stride === 0 || stride >= maxCpus)
+      throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: a stride is from 1 to ${maxCpus - 1}`);
     left -= last - first + 1;
     if (left < 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `${show(list)}: its ranges span more than ${maxCpus} CPUs together`);
     if (stride === 1 && last > first) mask |= ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);

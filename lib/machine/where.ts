@@ -70,49 +70,56 @@ function unknown(code: AffinityErrorCode, what: string, ids: readonly number[], 
   );
 }
 
-function place(kind: string, list: string, machine: Known): bigint {
-  const ids = cpusOf(parseCpuList(list));
-  if (ids.length === 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `'${kind}:' needs a number, as ${kind}:0`);
+/** What there is of a kind, by its ids. */
+interface Places {
+  readonly code: AffinityErrorCode;
+  readonly what: string;
+  readonly items: readonly { readonly id: number | null; readonly mask: bigint }[];
+}
+
+function placesOf(kind: string, machine: Known): Places {
   if (kind === 'group') {
-    const missing = ids.filter((id) => id >= machine.table.length);
-    if (missing.length > 0) throw unknown('ERR_AFFINITY_UNKNOWN_GROUP', 'group', missing, [...machine.table.keys()]);
-    return maskOf(ids.flatMap((id) => (machine.table[id] ?? []).filter((cpu) => cpu !== undefined)));
+    const items = machine.table.map((cpus, id) => ({ id, mask: maskOf(cpus.filter((cpu) => cpu !== undefined)) }));
+    return { code: 'ERR_AFFINITY_UNKNOWN_GROUP', what: 'group', items };
   }
   const { numaNodes, cores, packages, caches, kinds } = machine.topology();
-  const pick = (code: AffinityErrorCode, what: string, items: readonly { id: number | null; cpus: CpuSet }[]): bigint => {
-    const missing = ids.filter((id) => !items.some((item) => item.id === id));
-    if (missing.length > 0)
-      throw unknown(
-        code,
-        what,
-        missing,
-        items.flatMap(({ id }) => (id === null ? [] : [id])),
-      );
-    return items.reduce((mask, { id, cpus }) => (id !== null && ids.includes(id) ? mask | cpus.toMask() : mask), 0n);
-  };
-  const inOrder = (items: readonly { cpus: CpuSet }[]) => items.map(({ cpus }, id) => ({ id, cpus }));
+  const byId = (items: readonly { id: number | null; cpus: CpuSet }[]) => items.map(({ id, cpus }) => ({ id, mask: cpus.toMask() }));
+  const inOrder = (items: readonly { cpus: CpuSet }[]) => items.map(({ cpus }, id) => ({ id, mask: cpus.toMask() }));
   switch (kind) {
     case 'numa':
-      return pick('ERR_AFFINITY_UNKNOWN_NODE', 'NUMA node', numaNodes);
+      return { code: 'ERR_AFFINITY_UNKNOWN_NODE', what: 'NUMA node', items: byId(numaNodes) };
     case 'package':
-      return pick('ERR_AFFINITY_UNKNOWN_PACKAGE', 'package', packages);
+      return { code: 'ERR_AFFINITY_UNKNOWN_PACKAGE', what: 'package', items: byId(packages) };
     case 'core':
-      return pick('ERR_AFFINITY_UNKNOWN_CORE', 'core', inOrder(cores));
-    case 'kind':
-      return pick(
-        'ERR_AFFINITY_UNKNOWN_KIND',
-        'kind',
-        kinds.map(({ efficiencyClass, cpus }) => ({ id: efficiencyClass, cpus })),
-      );
+      return { code: 'ERR_AFFINITY_UNKNOWN_CORE', what: 'core', items: inOrder(cores) };
+    case 'kind': {
+      const items = byId(kinds.map(({ efficiencyClass, cpus }) => ({ id: efficiencyClass, cpus })));
+      return { code: 'ERR_AFFINITY_UNKNOWN_KIND', what: 'kind', items };
+    }
     default: {
       const level = Number(kind.slice(1));
-      return pick(
-        'ERR_AFFINITY_UNKNOWN_CACHE',
-        `${kind} cache`,
-        inOrder(caches.filter((cache) => cache.level === level && cache.type !== 'instruction')),
-      );
+      const items = inOrder(caches.filter((cache) => cache.level === level && cache.type !== 'instruction'));
+      return { code: 'ERR_AFFINITY_UNKNOWN_CACHE', what: `${kind} cache`, items };
     }
   }
+}
+
+function place(kind: string, list: string, machine: Known): bigint {
+  const absent = (ids: readonly number[]): AffinityError => {
+    const { code, what, items } = placesOf(kind, machine);
+    return unknown(
+      code,
+      what,
+      ids,
+      items.flatMap(({ id }) => id ?? []),
+    );
+  };
+  const ids = cpusOf(parseCpuList(list, (digits) => absent([Number(digits)])));
+  if (ids.length === 0) throw new AffinityError('ERR_AFFINITY_SYNTAX', `'${kind}:' needs a number, as ${kind}:0`);
+  const { items } = placesOf(kind, machine);
+  const missing = ids.filter((id) => !items.some((item) => item.id === id));
+  if (missing.length > 0) throw absent(missing);
+  return items.reduce((mask, item) => (item.id !== null && ids.includes(item.id) ? mask | item.mask : mask), 0n);
 }
 
 function inGroup({ group, mask }: GroupMask, machine: Known): bigint {

@@ -74,7 +74,7 @@ function options(args: string[]): Options {
       throw new UsageError(`no scenario begins with '${text}'; near it are ${near(scenarios, text).join(', ')} (--list tells all)`, usage);
   // Before minutes are spent on measuring.
   const before = values.compare === undefined ? undefined : readDocument('--compare', values.compare);
-  if (values.html !== undefined) checkWritable('--html', values.html, usage);
+  if (values.html !== undefined && !values.list) checkWritable('--html', values.html, usage);
   return { json: values.json, quick: values.quick, list: values.list, before, page: values.html, texts: positionals };
 }
 

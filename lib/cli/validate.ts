@@ -64,7 +64,7 @@ function options(args: string[]): Options {
   for (const text of positionals)
     if (text === '' || select(claims, [text]).length === 0)
       throw new UsageError(`no claim begins with '${text}'; near it are ${near(claims, text).join(', ')} (--list tells all)`, usage);
-  if (values.junit !== undefined) checkWritable('--junit', values.junit, usage);
+  if (values.junit !== undefined && !values.list) checkWritable('--junit', values.junit, usage);
   return { ...values, junit: values.junit, moves, texts: positionals };
 }
 

@@ -1,6 +1,6 @@
 import { fork, spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,6 +44,12 @@ async function until(condition: () => boolean, milliseconds = 60_000): Promise<v
     await sleep(20);
   }
 }
+
+it('--list leaves the page of --html alone', () => {
+  const page = join(folder, 'list.html');
+  expect(command('--list', '--html', page).status).toBe(0);
+  expect(existsSync(page)).toBe(false);
+});
 
 describe('groupaffinity bench --quick --json', () => {
   const chosen = ['set.stays', 'set.moves', 'pin.scope', 'jitter.pinned', 'throughput.compute', 'round-trips'];

@@ -174,6 +174,17 @@ describe('groupaffinity validate', () => {
     expect(command('--list', 'wait').stdout.trimEnd().split('\n').length).toBeLessThan(10);
   });
 
+  it('--list leaves the file of --junit alone', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'groupaffinity-list-'));
+    try {
+      const file = join(folder, 'junit.xml');
+      expect(command('--list', '--junit', file).status).toBe(0);
+      expect(existsSync(file)).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it.each([
     [['set.confine', 'set.confinse'], "no claim begins with 'set.confinse'; near it are set.confines"],
     [['irlq.passive'], 'irql.passive'],

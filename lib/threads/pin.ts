@@ -35,7 +35,7 @@ export class Pin implements Disposable {
   #before: Exact;
   #below: Pin | undefined;
   #active = true;
-  #atEnd: (() => void)[] | undefined;
+  #atEnd: Set<Disposable> | undefined;
 
   private constructor(set: CpuSet) {
     const { cpus, dropped, before } = confine(set);
@@ -67,13 +67,12 @@ export class Pin implements Disposable {
       }
     }
     pin.#active = false;
-    pin.#atEnd?.forEach((run) => run());
+    pin.#atEnd?.forEach((one) => one[Symbol.dispose]());
   }
 
-  /** @internal Runs when the pin has ended. False where it has. */
-  static atEnd(pin: Pin, run: () => void): boolean {
-    if (pin.#active) (pin.#atEnd ??= []).push(run);
-    return pin.#active;
+  /** @internal What ends with the pin; undefined where it has ended. */
+  static atEnd(pin: Pin): Set<Disposable> | undefined {
+    return pin.#active ? (pin.#atEnd ??= new Set()) : undefined;
   }
 
   [Symbol.dispose](): void {

@@ -58,8 +58,9 @@ const asDrift = ({ what, cause, thread, seat, wanted, found }: NativeDrift): Dri
 /** Keeps threads in place until it is stopped, by `stop()` or by the end of the block that a `using` declaration stands in. */
 export class Guard implements Disposable {
   #guard: number | undefined;
+  readonly #among: Set<Disposable> | undefined;
 
-  private constructor(plan: number | null, check: number, onDrift: ((drift: Drift) => void) | undefined) {
+  private constructor(plan: number | null, check: number, onDrift: ((drift: Drift) => void) | undefined, among?: Set<Disposable>) {
     const tell = (): void => {
       for (const seen of native.takeDrifts(this.#guard ?? 0)) {
         // A stopped guard is silent, whoever stopped it.
@@ -76,11 +77,12 @@ export class Guard implements Disposable {
     const { outcome, osError, guard } = native.beginGuard(plan, check, tell);
     if (guard === undefined) throw refusal(outcome, osError);
     this.#guard = guard;
+    this.#among = among?.add(this);
   }
 
-  /** @internal */
-  static begin(plan: number | null, check: number, onDrift: ((drift: Drift) => void) | undefined): Guard {
-    return new Guard(plan, check, onDrift);
+  /** @internal `among` holds it until it is stopped. */
+  static begin(plan: number | null, check: number, onDrift: ((drift: Drift) => void) | undefined, among?: Set<Disposable>): Guard {
+    return new Guard(plan, check, onDrift, among);
   }
 
   /** False once it is stopped, or its pin has ended. */
@@ -93,6 +95,7 @@ export class Guard implements Disposable {
     if (this.#guard === undefined) return;
     native.endGuard(this.#guard);
     this.#guard = undefined;
+    this.#among?.delete(this);
   }
 
   [Symbol.dispose](): void {
@@ -143,9 +146,7 @@ export function guard(what: Pin | Plan, options: GuardOptions = {}): Guard {
     if (!isPlan(what)) throw wrongType(`guard takes what pin() or spread() returned, not ${show(what)}`);
     return Guard.begin(register(what), period, onDrift);
   }
-  let stop = (): void => {};
-  if (!Pin.atEnd(what, () => stop())) throw wrongType('guard takes a pin that is in force; this one has ended');
-  const begun = Guard.begin(null, period, onDrift);
-  stop = () => begun.stop();
-  return begun;
+  const ending = Pin.atEnd(what);
+  if (ending === undefined) throw wrongType('guard takes a pin that is in force; this one has ended');
+  return Guard.begin(null, period, onDrift, ending);
 }

@@ -71,6 +71,25 @@ describe.skipIf(missing !== undefined)(unless('a guard', missing), () => {
     });
   });
 
+  it('is forgotten when it has stopped, by itself or with its pin', async () => {
+    const seen = await inOwnProcess<boolean[]>(
+      `${imports}
+      const [outer, inner] = [pin('${a}'), pin('${a}')];
+      const begun = (where, stops) => Array.from({ length: 20 }, () => {
+        const watch = guard(where, { onDrift });
+        if (stops) watch.stop();
+        return new WeakRef(watch);
+      });
+      const watches = [...begun(outer, true), ...begun(inner, false)];
+      inner.restore();
+      await until(() => { gc(); return watches.every((watch) => watch.deref() === undefined); }, 10_000);
+      const left = guard(outer);
+      export default [left.active, (outer.restore(), left.active), (inner.restore(), left.active)];`,
+      { execArgv: ['--expose-gc'] },
+    );
+    expect(seen).toEqual([true, false, false]);
+  });
+
   it('puts the thread back while its JavaScript does not return', async () => {
     const seen = await inOwnProcess<{ begun: boolean; allowed: string; drifts: string[] }>(`${imports}
       import { existsSync } from 'node:fs';

@@ -20,7 +20,8 @@ function setOut(order: Order): void {
 function relay(child: ChildProcess): () => Promise<void> {
   let sent = Promise.resolve();
   process.on('message', (message: unknown, handle: unknown) => {
-    if (child.connected) child.send(message as never, handle as never);
+    // It may have ended meanwhile.
+    if (child.connected) child.send(message as never, handle as never, undefined, () => {});
   });
   child.on('message', (message, handle) => {
     const before = sent;
@@ -51,18 +52,20 @@ async function supervise([file = '', ...args]: readonly string[], onStart: (proc
     serialization: mode?.endsWith('=advanced') === true ? 'advanced' : 'json',
   });
   const relayed = channel ? relay(child) : undefined;
-  if (child.pid !== undefined) {
-    native.handSignalsTo(child.pid);
-    onStart(child.pid);
+  if (child.pid === undefined) {
+    const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
+    return { code: error.code ?? error.message };
   }
-  try {
-    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-    native.handSignalsTo(0);
-    await relayed?.();
-    return signal === null ? { status: status ?? 1 } : { signal };
-  } catch (error) {
-    return { code: (error as NodeJS.ErrnoException).code ?? (error as Error).message };
-  }
+  // Whatever else fails: its end is what counts.
+  child.on('error', () => {});
+  native.handSignalsTo(child.pid);
+  onStart(child.pid);
+  const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+    child.once('exit', (...ending) => resolve(ending));
+  });
+  native.handSignalsTo(0);
+  await relayed?.();
+  return signal === null ? { status: status ?? 1 } : { signal };
 }
 
 /**

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cpus } from './own-process.ts';
-import { Folder, main, placed, placing, Running, teller } from './placed.ts';
+import { Folder, main, placed, placing, Running, runs, teller } from './placed.ts';
 
 const two = cpus.length >= 2;
 const [a = 0, b = a] = cpus;
@@ -250,6 +250,18 @@ describe.each([
     await shell.said('then 7');
     shell.child.stdin?.end();
     await shell.ended;
+  });
+
+  it('a message that meets the end of the program changes nothing of it', async () => {
+    const program = `process.on('message', () => {}); process.on('SIGUSR2', () => process.exit(7)); console.log('ready ' + process.pid);`;
+    const running = placing(options, [node, '-e', program], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const pid = Number(/ready (\d+)/.exec(await running.said(/ready \d+\n/))?.[1]);
+    process.kill(running.pid, 'SIGSTOP');
+    running.child.send('too late');
+    process.kill(pid, 'SIGUSR2');
+    await expect.poll(() => runs(pid), { timeout: 10_000 }).toBe(false);
+    process.kill(running.pid, 'SIGCONT');
+    expect(await running.ended).toMatchObject({ status: 7, signal: null });
   });
 
   it('messages pass between the program and its grandparent', async () => {

@@ -705,7 +705,16 @@ std::vector<std::string> texts(const Napi::Value& value) {
 
 // become(arguments): { outcome, osError }, if it comes back.
 Napi::Value become_program(const Napi::CallbackInfo& info) {
-  return describe_result(info.Env(), become(texts(info[0])));
+  std::vector<std::string> arguments = texts(info[0]);
+  // JavaScript shows U+FFFD in place of bytes that are no UTF-8; a process's title is written over its arguments.
+  const std::vector<std::string> given = first_arguments();
+  const std::size_t last = std::min(given.size(), arguments.size());
+  for (std::size_t i = 1; i <= last; ++i) {
+    const std::string& bytes = given[given.size() - i];
+    std::string& shown = arguments[arguments.size() - i];
+    if (Napi::String::New(info.Env(), bytes).Utf8Value() == shown) shown = bytes;
+  }
+  return describe_result(info.Env(), become(arguments));
 }
 
 // firstEnvironment(): NAME=value each.

@@ -272,9 +272,12 @@ struct Process {
 // The environment that this process was started with, as NAME=value; empty where nobody knows.
 [[nodiscard]] std::vector<std::string> first_environment();
 
-// This process becomes another program, in its environment of now: the same number, files, terminal and parent.
-// `arguments` are this process's own last ones, the first is looked for in PATH. Comes back only where it can't be,
-// with everything as it was; `unsupported` where no program can.
+// The arguments that this process was started with, or what was written over them since; empty where nobody knows.
+[[nodiscard]] std::vector<std::string> first_arguments();
+
+// This process becomes another program, in its environment of now: the same number, files, terminal and parent. The
+// first of `arguments` is looked for in PATH. Comes back only where it can't be, with everything as it was;
+// `unsupported` where no program can.
 [[nodiscard]] Result become(const std::vector<std::string>& arguments);
 
 // From now on signals that ask a program for something do nothing here and wait for hand_signals_to(), which hands them

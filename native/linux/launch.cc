@@ -126,14 +126,10 @@ Result leave_to_children(std::span<const Word> words) {
 
 std::vector<std::string> first_environment() { return parse_strings(whole_file("/proc/self/environ", kMostBytes)); }
 
+std::vector<std::string> first_arguments() { return parse_strings(whole_file("/proc/self/cmdline", kMostBytes)); }
+
 Result become(const std::vector<std::string>& arguments) {
-  // As they were given, byte for byte: JavaScript's strings hold no other bytes than UTF-8's.
-  std::vector<std::string> exact = parse_strings(whole_file("/proc/self/cmdline", kMostBytes));
-  if (exact.size() > arguments.size())
-    exact.erase(exact.begin(), exact.end() - static_cast<std::ptrdiff_t>(arguments.size()));
-  else
-    exact = arguments;
-  const std::vector<char*> argv = pointers(exact);
+  const std::vector<char*> argv = pointers(arguments);
   std::array<struct sigaction, NSIG> actions{};
   sigset_t mask;
   for (int signal = 1; signal < NSIG; ++signal) {

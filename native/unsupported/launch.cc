@@ -6,6 +6,8 @@ Result leave_to_children(std::span<const Word>) { return {Outcome::unsupported, 
 
 std::vector<std::string> first_environment() { return {}; }
 
+std::vector<std::string> first_arguments() { return {}; }
+
 Result become(const std::vector<std::string>&) { return {Outcome::unsupported, 0}; }
 
 Result catch_signals() noexcept { return {Outcome::unsupported, 0}; }

@@ -204,6 +204,17 @@ describe.each([
     expect(stderr.split('\n')[0]).toBe('a b --main a "value"');
   });
 
+  it.runIf(report.length === 0)('arguments that are no UTF-8 are handed on as they are', async () => {
+    const shown = `sh -c 'printf "%s " "$@" | od -An -tx1' sh "$(printf 'a\\377b\\342\\202')" é "$(printf '\\357\\277\\275')"`;
+    const given = new Running(['sh', '-c', `exec '${node}' '${main}' run ${options.join(' ')} -- ${shown}`]);
+    expect(await given.ended).toMatchObject({ status: 0, stdout: ' 61 ff 62 e2 82 20 c3 a9 20 ef bf bd 20\n' });
+  });
+
+  it('a title of the process does not become an argument', async () => {
+    const ended = await placing(options, ['printf', '[%s]', 'one', '', 'é'], { env: { NODE_OPTIONS: '--title=foo' } }).ended;
+    expect(ended).toMatchObject({ status: 0, stdout: '[one][][é]' });
+  });
+
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGALRM', 'SIGWINCH', 'SIGPWR'] as const)(
     '%s reaches the program once',
     async (signal) => {

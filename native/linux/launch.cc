@@ -55,19 +55,26 @@ bool watch_forks() noexcept {
 // ---- signals -------------------------------------------------------------------------------------------------------
 
 // What people and programs send to have something done. Not: faults, job control, SIGCHLD, what V8 uses to profile.
-constexpr std::array kForwarded = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGWINCH, SIGPWR};
-static_assert(std::ranges::all_of(kForwarded, [](int signal) { return signal < 64; }));
+void for_each_forwarded(auto&& visit) noexcept {
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGURG, SIGXCPU, SIGVTALRM,
+                           SIGWINCH, SIGIO, SIGPWR})
+    visit(signal);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) visit(signal);
+}
+
+constexpr std::uint64_t bit_of(int signal) noexcept { return std::uint64_t{1} << (signal - 1); }
 
 std::atomic<pid_t> receiver{0};         // 0: not started yet, or ended
-std::atomic<std::uint64_t> waiting{0};  // bit n: signal n is to be handed on
+std::atomic<std::uint64_t> waiting{0};  // of each signal that is to be handed on its bit
 static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
 
 void hand_on() noexcept {
   const pid_t to = receiver.load();
   if (to <= 0) return;
   const std::uint64_t came = waiting.exchange(0);
-  for (const int signal : kForwarded)
-    if (((came >> signal) & 1) != 0) kill(to, signal);
+  for_each_forwarded([&](int signal) {
+    if ((came & bit_of(signal)) != 0) kill(to, signal);
+  });
 }
 
 void forward(int signal, siginfo_t* info, void*) noexcept {
@@ -76,7 +83,7 @@ void forward(int signal, siginfo_t* info, void*) noexcept {
   // alone (setpgid(2), tty_ioctl(4)).
   const bool by_terminal = info->si_code == SI_KERNEL && !(signal == SIGHUP && getsid(0) == getpid());
   if (!by_terminal) {
-    waiting.fetch_or(std::uint64_t{1} << signal);
+    waiting.fetch_or(bit_of(signal));
     hand_on();
   }
   errno = error;
@@ -158,9 +165,11 @@ Result catch_signals() noexcept {
   action.sa_sigaction = forward;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigfillset(&action.sa_mask);
-  for (const int signal : kForwarded)
-    if (sigaction(signal, &action, nullptr) != 0) return {Outcome::refused, static_cast<std::uint32_t>(errno)};
-  return {};
+  Result result;
+  for_each_forwarded([&](int signal) {
+    if (sigaction(signal, &action, nullptr) != 0) result = {Outcome::refused, static_cast<std::uint32_t>(errno)};
+  });
+  return result;
 }
 
 void hand_signals_to(std::uint64_t process) noexcept {

@@ -227,6 +227,21 @@ describe.each([
     },
   );
 
+  it.each([
+    ['SIGURG', 23],
+    ['SIGXCPU', 24],
+    ['SIGVTALRM', 26],
+    ['SIGIO', 29],
+    ['SIGRTMIN+3', 37],
+    ['SIGRTMAX', 64],
+  ])('%s, of which Node makes nothing, reaches the program as well', async (_, signal) => {
+    const program = `trap 'echo got ${signal}; exit 5' ${signal}; echo ready; while :; do sleep 0.05; done`;
+    const running = placing(options, ['sh', '-c', program]);
+    await running.said('ready');
+    process.kill(running.pid, signal);
+    expect(await running.ended).toMatchObject({ status: 5, signal: null, stdout: `ready\ngot ${signal}\n` });
+  });
+
   it('a signal that ends the program ends run by the same', async () => {
     const running = placing(options, [node, '-e', 'console.log("ready"); setInterval(() => {}, 1000)']);
     await running.said('ready');

@@ -199,6 +199,8 @@ export interface Native {
   readonly catchSignals: () => { outcome: Outcome; osError: number };
   /** Each once, and not what the terminal has sent it already; 0: to nobody. */
   readonly handSignalsTo: (process: number) => void;
+  /** The number of the signal that ended that child process; 0 where it ended by itself, or the operating system has none. */
+  readonly killedBy: () => number;
   readonly endBySignal: (signal: number) => void;
   /** One environment of the machine has a name at a time, until it lets go or ends in any way. */
   readonly claimName: (name: string) => Claim;
@@ -351,6 +353,7 @@ function absent(failure: AffinityError): Native {
     become: fail,
     catchSignals: fail,
     handSignalsTo: fail,
+    killedBy: fail,
     endBySignal: fail,
     claimName: fail,
     letGo: fail,

@@ -729,6 +729,9 @@ Napi::Value hand_signals(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// killedBy(): a signal's number, or 0.
+Napi::Value killer_of_child(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), killed_by()); }
+
 // endBySignal(number).
 Napi::Value end_this_by_signal(const Napi::CallbackInfo& info) {
   end_by_signal(info[0].As<Napi::Number>().Uint32Value());
@@ -1041,6 +1044,7 @@ Napi::Value complete(const Napi::CallbackInfo& info) {
   named<become_program>(exports, "become");
   named<catch_all_signals>(exports, "catchSignals");
   named<hand_signals>(exports, "handSignalsTo");
+  named<killer_of_child>(exports, "killedBy");
   named<end_this_by_signal>(exports, "endBySignal");
   named<claim_for_environment>(exports, "claimName");
   named<let_last_go>(exports, "letGo");

@@ -285,6 +285,9 @@ struct Process {
 [[nodiscard]] Result catch_signals() noexcept;
 void hand_signals_to(std::uint64_t process) noexcept;
 
+// The signal that ended the child process to which signals were handed; 0: it ended by itself, or has not been seen to.
+[[nodiscard]] std::uint32_t killed_by() noexcept;
+
 // Ends this process by a signal, so that its parent sees what the program did.
 void end_by_signal(std::uint32_t signal) noexcept;
 

@@ -6,8 +6,8 @@ import { native, Outcome } from '../binding.ts';
 import { orderVariable, withPlacing } from './environment.ts';
 import type { Order } from './order.ts';
 
-/** How a program ended; or why it didn't start: an errno's name. */
-export type Ending = { readonly status: number } | { readonly signal: NodeJS.Signals } | { readonly code: string };
+/** How a program ended, by a signal's number if by one; or why it didn't start: an errno's name. */
+export type Ending = { readonly status: number } | { readonly signal: number } | { readonly code: string };
 
 const errnoName = (errno: number): string => Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `error ${errno}`;
 
@@ -65,7 +65,9 @@ async function supervise([file = '', ...args]: readonly string[], onStart: (proc
   });
   native.handSignalsTo(0);
   await relayed?.();
-  return signal === null ? { status: status ?? 1 } : { signal };
+  // Node has no name for some signals, and no word of them then.
+  const by = signal === null ? native.killedBy() : constants.signals[signal];
+  return by === 0 ? { status: status ?? 1 } : { signal: by };
 }
 
 /**
@@ -86,4 +88,5 @@ export async function launch(order: Order, command: readonly string[], onStart: 
 }
 
 /** Ends this process as the program ended. */
-export const endBy = (signal: NodeJS.Signals): void => native.endBySignal(constants.signals[signal]);
+export const endBy = (signal: NodeJS.Signals | number): void =>
+  native.endBySignal(typeof signal === 'number' ? signal : constants.signals[signal]);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,7 +67,9 @@ constexpr std::uint64_t bit_of(int signal) noexcept { return std::uint64_t{1} <<
 
 std::atomic<pid_t> receiver{0};         // 0: not started yet, or ended
 std::atomic<std::uint64_t> waiting{0};  // of each signal that is to be handed on its bit
-static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
+std::atomic<int> killer{0};             // the signal that ended the receiver
+static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free &&
+              std::atomic<int>::is_always_lock_free);
 
 void hand_on() noexcept {
   const pid_t to = receiver.load();
@@ -87,6 +90,35 @@ void forward(int signal, siginfo_t* info, void*) noexcept {
     hand_on();
   }
   errno = error;
+}
+
+struct sigaction loops_action {};
+
+// Of a child that a signal has ended for which it has no name, Node says that it ended with status 0.
+void see_end() noexcept {
+  const pid_t program = receiver.load();
+  siginfo_t seen{};
+  if (program <= 0 || waitid(P_PID, static_cast<id_t>(program), &seen, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+  if (seen.si_pid == program && (seen.si_code == CLD_KILLED || seen.si_code == CLD_DUMPED)) killer = seen.si_status;
+}
+
+void child_changed(int signal, siginfo_t*, void*) noexcept {
+  const int error = errno;
+  see_end();
+  errno = error;
+  loops_action.sa_handler(signal);
+}
+
+// In front of the event loop's handler, which is there from the first child on, for the loop reaps what has ended.
+void watch_end() noexcept {
+  struct sigaction action {};
+  sigaction(SIGCHLD, nullptr, &action);
+  if ((action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) return;
+  loops_action = action;
+  action.sa_sigaction = child_changed;
+  action.sa_flags |= SA_SIGINFO;
+  sigaction(SIGCHLD, &action, nullptr);
+  see_end();
 }
 
 void reset(int signal) noexcept {
@@ -174,8 +206,12 @@ Result catch_signals() noexcept {
 
 void hand_signals_to(std::uint64_t process) noexcept {
   receiver = static_cast<pid_t>(process);
+  if (process == 0) return;
+  watch_end();
   hand_on();
 }
+
+std::uint32_t killed_by() noexcept { return static_cast<std::uint32_t>(killer.load()); }
 
 void end_by_signal(std::uint32_t signal) noexcept {
   // The program has left its core; one of this process would only hide it.

@@ -14,6 +14,8 @@ Result catch_signals() noexcept { return {Outcome::unsupported, 0}; }
 
 void hand_signals_to(std::uint64_t) noexcept {}
 
+std::uint32_t killed_by() noexcept { return 0; }
+
 void end_by_signal(std::uint32_t) noexcept {}
 
 Claim claim_name(const std::string&, std::intptr_t&) noexcept { return Claim::impossible; }

@@ -26,6 +26,8 @@ Result catch_signals() noexcept {
 
 void hand_signals_to(std::uint64_t) noexcept {}
 
+std::uint32_t killed_by() noexcept { return 0; }
+
 void end_by_signal(std::uint32_t) noexcept {}
 
 namespace {

@@ -173,6 +173,12 @@ describe.each([
     expect([found, by]).toEqual([status, signal]);
   });
 
+  it('a signal that Node has no name for ends run as well', async () => {
+    const ending = `'${node}' '${main}' run ${options.join(' ')} -- sh -c 'kill -$1 $$; exit 7' sh $1; echo "then $?"`;
+    for (const signal of [34, 37, 64])
+      expect(await new Running(['sh', '-c', ending, 'sh', String(signal)]).ended).toMatchObject({ stdout: `then ${128 + signal}\n` });
+  });
+
   it.each([
     [['there-is-no-such-command-anywhere'], 127, 'there is no such command'],
     [['/nowhere/at/all'], 127, 'there is no such command'],

@@ -6,7 +6,7 @@ import { thisMachine } from './this-machine.ts';
 import { UsageError } from './usage.ts';
 
 /** The system's own words, without the name of the file beside. */
-const reason = (error: unknown): string => (error as Error).message.split(', ')[0] ?? '';
+export const reason = (error: unknown): string => (error as Error).message.split(', ')[0] ?? '';
 
 /** Writes what happens in a run into a file, again and again. The run does not depend on it. */
 export class RunMetrics {

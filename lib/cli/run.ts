@@ -6,7 +6,7 @@ import { AffinityError } from '../errors.ts';
 import { endBy, launch, type Ending } from '../run/launch.ts';
 import { makeOrder, type MadeOrder, type Wishes } from '../run/make-order.ts';
 import { Sightings } from '../run/sightings.ts';
-import { RunMetrics } from './run-metrics.ts';
+import { reason, RunMetrics } from './run-metrics.ts';
 import { runReport } from './run-report.ts';
 import { exitStatus, parse, UsageError } from './usage.ts';
 
@@ -108,6 +108,15 @@ function made(wishes: Wishes): MadeOrder {
   }
 }
 
+/** A folder for what the program's processes tell of themselves. */
+function scratch(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'groupaffinity-'));
+  } catch (error) {
+    throw new AffinityError('ERR_AFFINITY_REFUSED', `no temporary folder can be made in ${tmpdir()}: ${reason(error)}`);
+  }
+}
+
 export async function run(args: string[]): Promise<number> {
   const { own, command } = split(args);
   const { wishes, report, metrics: metricsFile, seconds } = options(own);
@@ -116,7 +125,7 @@ export async function run(args: string[]): Promise<number> {
     throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `threads can't be confined to CPUs on ${native.support().platform}`);
 
   const watched = report || metricsFile !== undefined;
-  const folder = watched ? mkdtempSync(join(tmpdir(), 'groupaffinity-')) : undefined;
+  const folder = watched ? scratch() : undefined;
   const file = folder === undefined ? undefined : join(folder, 'threads');
   let ending: Ending;
   try {

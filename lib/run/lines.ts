@@ -30,7 +30,7 @@ class Tail {
 }
 
 /**
- * Lines that other processes append to a file, each time opening it by its name. A long file that was read is put away for
+ * Lines, not empty, that other processes append to a file, each time opening it by its name. A long file that was read is put away for
  * a new one, so that a run of months needs no more room than one of minutes.
  */
 export class Lines {
@@ -52,7 +52,7 @@ export class Lines {
     const late = this.#older?.take() ?? [];
     this.#older?.close();
     this.#older = undefined;
-    const lines = [...late, ...this.#tail.take()];
+    const lines = [...late, ...this.#tail.take()].filter((line) => line !== '');
     if (this.#tail.length > this.#most) this.#putAway();
     return lines;
   }

@@ -67,10 +67,20 @@ export function ownLook(): Look | null {
   return state === null ? null : lookAt(state);
 }
 
+/** What a line tells; nothing where it was cut. */
+export function heard(line: string): Told | undefined {
+  try {
+    return JSON.parse(line) as Told;
+  } catch {
+    return undefined;
+  }
+}
+
 export function tell(report: string | undefined, told: Told): void {
   if (report === undefined) return;
   try {
-    appendFileSync(report, `${JSON.stringify(told)}\n`);
+    // A full disk may have cut what was told before: that ends here.
+    appendFileSync(report, `\n${JSON.stringify(told)}\n`);
   } catch {
     // Another user's process, or a run that is over: it goes untold.
   }

@@ -6,7 +6,7 @@ import { rolesOf, type Knowledge, type NodeWorker, type Role } from '../threads/
 import { told } from '../threads/threads.ts';
 import { askedFor } from './asked.ts';
 import { Lines } from './lines.ts';
-import { lookAt, type Begun, type Look, type Told } from './looks.ts';
+import { heard, lookAt, type Begun, type Look, type Told } from './looks.ts';
 import type { Order } from './order.ts';
 import { Tally } from './tally.ts';
 
@@ -330,7 +330,10 @@ export class Sightings {
 
   #look(): void {
     this.count += 1;
-    for (const line of this.#lines.take()) this.#take(JSON.parse(line) as Told);
+    for (const line of this.#lines.take()) {
+      const told = heard(line);
+      if (told !== undefined) this.#take(told);
+    }
     // Its last words came before its end was seen, and have been read now.
     if (!this.#watching.keeps) this.#processes = this.#processes.filter(({ living }) => living);
     for (const process of this.#processes) process.look(this.#watching.keeps);

@@ -111,6 +111,30 @@ describe.runIf(two)('run --report', () => {
     expect(only?.rows.find(({ thread }) => thread === 'main')?.name).toBe('x [2J y');
   });
 
+  it('what a full disk has cut costs nothing but itself', async () => {
+    using scratch = new Folder({});
+    const body = `
+      const { appendFileSync, readdirSync } = require('node:fs');
+      const { Worker } = require('node:worker_threads');
+      const folder = process.env.TMPDIR + '/' + readdirSync(process.env.TMPDIR)[0];
+      appendFileSync(folder + '/threads', '\\n{"process":' + process.pid + ',"sea');
+      new Worker('0', { eval: true }).once('exit', () => process.exit(5));`;
+    const ended = await placing(['--report', '--workers', 'cpu'], [node, '-e', body], { env: { TMPDIR: scratch.path } }).ended;
+    expect(ended).toMatchObject({ status: 5, signal: null });
+    expect(ended.stderr).toMatch(/^main /m);
+    expect(ended.stderr).toMatch(/^worker 1 /m);
+    expect(readdirSync(scratch.path)).toEqual([]);
+  });
+
+  it('where no temporary folder can be made nothing is started, and one line says so', async () => {
+    const ended = await placing(['--report', '--main', `${a}`], ['echo', 'started'], { env: { TMPDIR: '/nowhere' } }).ended;
+    expect(ended).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: 'groupaffinity: no temporary folder can be made in /nowhere: ENOENT: no such file or directory\n',
+    });
+  });
+
   it('many workers are told of together', async () => {
     const body = `
       const { Worker } = require('node:worker_threads');

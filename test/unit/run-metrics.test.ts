@@ -128,6 +128,12 @@ describe('lines that others append', () => {
     expect(lines.take()).toEqual([]);
   });
 
+  it('without the empty ones, that end what was cut', () => {
+    const { file, lines } = made();
+    for (const line of ['\nwhole\n', '\ncut', '\nwhole again\n']) appendFileSync(file, line);
+    expect(lines.take()).toEqual(['whole', 'cut', 'whole again']);
+  });
+
   it('are all there however often the file is put away, in one small file', () => {
     const { file, folder, lines } = made(1000);
     const got: string[] = [];

@@ -108,7 +108,10 @@ export function told(process: number): ThreadState[] {
   const whose = process === 0 ? 'this process' : `process ${process}`;
   if (outcome === Outcome.unsupported)
     throw new AffinityError('ERR_AFFINITY_UNSUPPORTED', `the threads of ${whose} can't be listed on ${platform}`);
-  if (outcome === Outcome.gone) throw new AffinityError('ERR_AFFINITY_NO_THREAD', `there is no ${whose}`);
+  if (outcome === Outcome.gone) {
+    const why = process === 0 ? `${whose} has no threads to be seen in /proc` : `there is no ${whose}`;
+    throw new AffinityError('ERR_AFFINITY_NO_THREAD', why);
+  }
   throw new AffinityError(
     'ERR_AFFINITY_REFUSED',
     `the operating system does not list the threads of ${whose}`,

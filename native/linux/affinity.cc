@@ -11,6 +11,7 @@
 #include <bit>
 #include <cerrno>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "../platform.h"
@@ -18,6 +19,7 @@
 #include "counter.h"
 #include "kernel_calls.h"
 #include "sysfs_text.h"
+#include "whole_file.h"
 
 namespace groupaffinity {
 namespace {
@@ -111,8 +113,10 @@ bool running_cpus(Words words) noexcept {
 // only that can be given back bit for bit. Empty where /proc can't be read.
 CpuSet cpus_allowed(const char* status_path) noexcept {
   std::array<char, 32768> buffer;
+  std::string whole;
   CpuSet cpus;
-  if (const auto field = status_field(slurp(status_path, buffer), "Cpus_allowed"))
+  // A process may be in so many groups that they fill it, and they come first.
+  if (const auto field = status_field(whole_of(slurp(status_path, buffer), buffer, status_path, whole), "Cpus_allowed"))
     static_cast<void>(parse_cpumask(*field, cpus));
   return cpus;
 }

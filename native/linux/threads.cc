@@ -14,6 +14,7 @@
 #include "../platform.h"
 #include "cgroup.h"
 #include "sysfs_text.h"
+#include "whole_file.h"
 
 namespace groupaffinity {
 namespace {
@@ -133,8 +134,10 @@ std::vector<Word> running_part(ConstWords wanted) {
 // The CPUs that /proc says a thread may use; empty where it can't be read.
 CpuSet cpus_allowed(std::uint64_t thread) {
   std::array<char, 32768> buffer;
+  std::string whole;
   CpuSet allowed;
-  const std::string_view status = file_text(task_folder(0) + std::to_string(thread) + "/status", buffer);
+  const std::string path = task_folder(0) + std::to_string(thread) + "/status";
+  const std::string_view status = whole_of(file_text(path, buffer), buffer, path, whole);
   if (const auto field = status_field(status, "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, allowed));
   return allowed;
 }
@@ -185,9 +188,11 @@ std::optional<bool> waits_for_events(std::string_view syscall_text) {
 bool read_state(const std::string& folder, std::uint64_t thread, ThreadState& state) {
   const std::string path = folder + std::to_string(thread);
   std::array<char, 32768> buffer;
+  std::string whole;
   state = {};
   state.thread = thread;
-  const std::string_view status = file_text(path + "/status", buffer);
+  const std::string status_path = path + "/status";
+  const std::string_view status = whole_of(file_text(status_path, buffer), buffer, status_path, whole);
   const auto allowed = status_field(status, "Cpus_allowed");
   if (!allowed || !parse_cpumask(*allowed, state.allowed)) return false;
   state.voluntary_switches = counter(status, "voluntary_ctxt_switches");

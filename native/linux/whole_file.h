@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace groupaffinity {
 
@@ -23,6 +25,14 @@ inline std::string whole_file(const std::string& path, std::size_t most) {
   }
   close(file);
   return text;
+}
+
+// `start`, which was read of such a file into `buffer`; where that is full, all of the file, which `whole` keeps.
+inline std::string_view whole_of(std::string_view start, std::span<const char> buffer, const std::string& path,
+                                 std::string& whole) {
+  if (start.size() < buffer.size()) return start;
+  whole = whole_file(path, std::size_t{1} << 22);
+  return whole;
 }
 
 }  // namespace groupaffinity

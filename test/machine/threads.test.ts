@@ -227,6 +227,42 @@ describe('threads()', () => {
   });
 });
 
+const many = 'Array.from({ length: 5000 }, (_, at) => 4_000_000_000 + at)';
+const noGroups =
+  spawnSync(process.execPath, ['-e', `process.setgroups(${many})`]).status === 0 ? undefined : 'needs root, and all groups there can be';
+
+describe('what /proc tells', () => {
+  it.skipIf(noGroups !== undefined)(unless('of a process in 5,000 groups is read to its end', noGroups), async () => {
+    const seen = await inOwnProcess<
+      Record<'exact' | 'here' | 'listed' | 'kernel' | 'shown', unknown> & { placed: Placed[]; byProc: string }
+    >(
+      `${imports}
+      process.setgroups(${many});
+      const { tid } = await start();
+      const before = exactly();
+      const one = pin([b]);
+      const here = byProc();
+      one.restore();
+      const placed = setThreadAffinity(tid, [b]);
+      const byProcess = kernel();
+      const listed = (await settled()).map(({ tid }) => tid);
+      const ps = JSON.parse(execFileSync(process.execPath, ['dist/cli/main.js', 'ps', '--json', String(process.pid)], { encoding: 'utf8' }));
+      export default { exact: exactly() === before, here, placed, byProc: byProcess.get(tid).allowed,
+        listed, kernel: [...kernel().keys()], shown: ps.processes[0].threads.map(({ tid }) => tid) };`,
+    );
+    expect(seen).toMatchObject({ exact: true, here: `${b}`, placed: [{ role: 'worker', after: `${b}` }], byProc: `${b}` });
+    expect(seen.listed).toEqual(seen.kernel);
+    expect(seen.shown).toEqual(seen.kernel);
+  });
+
+  it.skipIf(noMounts !== undefined)(unless('of no thread at all is told in words', noMounts), async () => {
+    const seen = await inOwnProcess<{ code: string; message: string }>(`${imports} export default failure(() => threads());`, {
+      under: [...hiding('/proc'), 'sh', '-c', 'mkdir -p /proc/self/task && exec "$@"', 'sh'],
+    });
+    expect(seen).toMatchObject({ code: 'ERR_AFFINITY_NO_THREAD', message: 'this process has no threads to be seen in /proc' });
+  });
+});
+
 describe('setThreadAffinity', () => {
   it.skipIf(!two)(unless('places a thread by its number, from whichever thread, and says what it did', needsTwo), async () => {
     const seen = await inOwnProcess<{

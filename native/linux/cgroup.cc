@@ -76,7 +76,8 @@ bool read_cgroup_cpus(Files& files, int root, const Hierarchies& own, CpuSet& cp
   return climb(
              own.mounts, own.paths.cpuset, [](const CgroupMount& mount) { return mount.cpuset; },
              [&](const CgroupMount& mount, const std::string& folder) {
-               return in(folder + (mount.noprefix ? "cpus" : "cpuset.cpus"));
+               const std::string own_files = folder + (mount.noprefix ? "" : "cpuset.");
+               return (mount.v2_mode && in(own_files + "effective_cpus")) || in(own_files + "cpus");
              }) ||
          climb(
              own.mounts, own.paths.unified, [](const CgroupMount& mount) { return mount.unified; },

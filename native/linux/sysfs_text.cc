@@ -142,6 +142,7 @@ void add_cgroup_mount(std::vector<CgroupMount>& mounts, std::string_view type, s
   mount.cpuset = type == "cpuset" || (type == "cgroup" && has_option(options, "cpuset"));
   mount.cpu = type == "cgroup" && has_option(options, "cpu");
   mount.noprefix = mount.cpuset && (type == "cpuset" || has_option(options, "noprefix"));
+  mount.v2_mode = mount.cpuset && has_option(options, "cpuset_v2_mode");
   if (!mount.unified && !mount.cpuset && !mount.cpu) return;
   mount.directory = unescape(directory);
   mount.root = unescape(root);

@@ -89,6 +89,7 @@ struct CgroupMount {
   bool unified = false;    // version 2
   bool cpuset = false;     // version 1 with the cpuset controller, or the older cpuset file system
   bool noprefix = false;   // ... whose files lack the "cpuset." in their names
+  bool v2_mode = false;    // ... whose CPUs are a wish, as in version 2; what holds is in a file of its own
   bool cpu = false;        // version 1 with the cpu controller
 };
 // Those of /proc/PID/mountinfo that are of use here, in the order of the text.

@@ -172,6 +172,42 @@ describe('the cpuset', () => {
       '3,5',
     ],
     [
+      'of version 1 is what was asked for',
+      {
+        own: '3:cpuset:/job',
+        mounts: [['/', '/sys/fs/cgroup/cpuset', 'cgroup', 'rw,cpuset']],
+        files: { 'sys/fs/cgroup/cpuset/job/cpuset.cpus': '2-5', 'sys/fs/cgroup/cpuset/job/cpuset.effective_cpus': '3,5' },
+      },
+      '2-5',
+    ],
+    [
+      'of version 1 in the ways of version 2 is what was granted of that',
+      {
+        own: '3:cpuset:/job',
+        mounts: [['/', '/sys/fs/cgroup/cpuset', 'cgroup', 'rw,cpuset,cpuset_v2_mode']],
+        files: { 'sys/fs/cgroup/cpuset/job/cpuset.cpus': '2-5', 'sys/fs/cgroup/cpuset/job/cpuset.effective_cpus': '3,5' },
+      },
+      '3,5',
+    ],
+    [
+      'of such a one without prefix as well',
+      {
+        own: '3:cpuset:/job',
+        mounts: [['/', '/dev/cpuset', 'cgroup', 'rw,cpuset,noprefix,cpuset_v2_mode']],
+        files: { 'dev/cpuset/job/cpus': '', 'dev/cpuset/job/effective_cpus': '3,5', 'dev/cpuset/cpus': '0-7' },
+      },
+      '3,5',
+    ],
+    [
+      'of such a one is what was asked for where nothing else is told',
+      {
+        own: '3:cpuset:/job',
+        mounts: [['/', '/sys/fs/cgroup/cpuset', 'cgroup', 'rw,cpuset,cpuset_v2_mode']],
+        files: { 'sys/fs/cgroup/cpuset/job/cpuset.cpus': '2-5' },
+      },
+      '2-5',
+    ],
+    [
       'of a pod: what the static CPU manager left of the node',
       {
         own: '0::/',

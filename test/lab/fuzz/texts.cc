@@ -115,7 +115,7 @@ std::string escaped(std::string_view name) {
 
 bool same(const CgroupMount& a, const CgroupMount& b) {
   return a.directory == b.directory && a.root == b.root && a.unified == b.unified && a.cpuset == b.cpuset &&
-         a.noprefix == b.noprefix && a.cpu == b.cpu;
+         a.noprefix == b.noprefix && a.v2_mode == b.v2_mode && a.cpu == b.cpu;
 }
 
 // A mount's type and the options of its file system, with `between` before them.
@@ -125,6 +125,7 @@ std::string kind_of(const CgroupMount& mount, const std::string& between) {
   if (mount.cpu) options += ",cpu,cpuacct";
   if (mount.cpuset) options += ",cpuset";
   if (mount.noprefix) options += ",noprefix";
+  if (mount.v2_mode) options += ",cpuset_v2_mode";
   return "cgroup " + between + options;
 }
 

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
 import { native, Outcome } from '../binding.ts';
 import { orderVariable, withPlacing } from './environment.ts';
 import type { Order } from './order.ts';
@@ -16,7 +17,13 @@ function setOut(order: Order): void {
   process.env['NODE_OPTIONS'] = withPlacing(process.env['NODE_OPTIONS']);
 }
 
-/** Messages between the program and this process's parent; resolves when all that the program sent has left. */
+/** ms: what the program sent before its end has come by then. */
+const quiet = 100;
+
+/**
+ * Messages between the program and this process's parent. What it returns is for the program's end, and resolves when all that
+ * was sent before has left: others may have the program's end of the channel, and keep it open.
+ */
 function relay(child: ChildProcess): () => Promise<void> {
   let sent = Promise.resolve();
   process.on('message', (message: unknown, handle: unknown) => {
@@ -32,14 +39,24 @@ function relay(child: ChildProcess): () => Promise<void> {
   process.once('disconnect', () => {
     if (child.connected) child.disconnect();
   });
-  child.once('disconnect', () => {
-    void sent.finally(() => {
-      if (process.connected) process.disconnect();
-    });
-  });
+  const leave = (): void => {
+    if (process.connected) process.disconnect();
+  };
+  child.once('disconnect', () => void sent.finally(leave));
   return async () => {
-    if (child.connected) await once(child, 'disconnect');
+    const closed = new Promise((resolve) => child.once('disconnect', resolve));
+    let before;
+    do {
+      before = sent;
+      if (child.connected) await Promise.race([closed, pause(quiet, undefined, { ref: false })]);
+      // What came meanwhile is read after that, where this thread was late.
+      await turn();
+    } while (child.connected && sent !== before);
+    // Of a message that was cut it would wait for the rest.
+    child.channel?.unref();
+    if (child.connected) child.disconnect();
     await sent;
+    leave();
   };
 }
 

@@ -296,6 +296,22 @@ describe.each([
     expect(await running.ended).toMatchObject({ status: 7, signal: null });
   });
 
+  it('ends with the program, whoever else has its channel, and when all of its messages have passed', async () => {
+    using folder = new Folder({
+      'program.cjs': `const { spawn } = require('node:child_process');
+        const other = spawn('sleep', ['120'], { stdio: [...'012'].map(() => 'ignore').concat(process.channel.fd ?? 3) });
+        for (let at = 0; at < 1000; at += 1) process.send('x'.repeat(100) + at);
+        process.send({ other: other.pid }, () => process.exit(3));`,
+    });
+    const running = placing(options, [node, folder.file('program.cjs')], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const got: unknown[] = [];
+    running.child.on('message', (message) => got.push(message));
+    expect(await running.ended).toMatchObject({ status: 3 });
+    const last = got.at(-1) as { other: number };
+    expect([got.length, runs(last.other)]).toEqual([1001, true]);
+    process.kill(last.other);
+  });
+
   it('messages pass between the program and its grandparent', async () => {
     using folder = new Folder({
       'program.cjs': `process.on('message', (message, handle) => {

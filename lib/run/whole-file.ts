@@ -1,7 +1,7 @@
-import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** A file whose readers find a whole text in it at any moment: each one is written beside it and takes its name. */
+/** A file whose readers find a whole text in it at any moment: each one is written beside it and takes its name and mode. */
 export class WholeFile {
   /** Without what it is called after its last dot. */
   readonly name: string;
@@ -24,7 +24,11 @@ export class WholeFile {
   write(text: string): void {
     try {
       rmSync(this.#beside, { force: true });
-      writeFileSync(this.#beside, text, { flag: 'wx' });
+      const found = statSync(this.#file, { throwIfNoEntry: false });
+      const mode = (found?.mode ?? 0o666) & 0o777;
+      writeFileSync(this.#beside, text, { flag: 'wx', mode });
+      // The umask is for new files.
+      if (found !== undefined) chmodSync(this.#beside, mode);
       renameSync(this.#beside, this.#file);
     } catch (error) {
       rmSync(this.#beside, { force: true });

@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, type Metrics } from '../fixtures/prometheus.ts';
@@ -244,6 +255,23 @@ describe.runIf(two)('run --metrics', () => {
     expect(await placing(['--metrics', file], ['sh', '-c', 'exit 9']).ended).toMatchObject({ status: 9, stderr: '' });
     expect(read(file).sum('groupaffinity_running')).toBe(0);
     expect(await placing(['--metrics', file], [folder.file('nowhere')]).ended).toMatchObject({ status: 127 });
+  });
+
+  it('a file that was there keeps its mode, and a new one has what the umask leaves', async () => {
+    using folder = new Folder({ 'open.prom': 'old', 'closed.prom': 'old' });
+    chmodSync(folder.file('open.prom'), 0o664);
+    chmodSync(folder.file('closed.prom'), 0o600);
+    const script = 'umask 027 && exec "$@"';
+    for (const [name, mode] of [
+      ['open', 0o664],
+      ['closed', 0o600],
+      ['new', 0o640],
+    ] as const) {
+      const file = folder.file(`${name}.prom`);
+      const command = [node, main, 'run', '--metrics', file, '--', 'true'];
+      expect(await new Running(['sh', '-c', script, 'sh', ...command]).ended).toMatchObject({ status: 0, stderr: '' });
+      expect([read(file).sum('groupaffinity_running'), statSync(file).mode & 0o7777]).toEqual([0, mode]);
+    }
   });
 
   it('a link stays one, and its target is replaced', async () => {

@@ -60,18 +60,25 @@ function relay(child: ChildProcess): () => Promise<void> {
   };
 }
 
+const refusal = ({ code, message }: NodeJS.ErrnoException): Ending => ({ code: code ?? message });
+
 async function supervise([file = '', ...args]: readonly string[], onStart: (process: number) => void): Promise<Ending> {
   native.catchSignals();
   const channel = process.channel !== undefined;
   const mode = native.firstEnvironment().find((variable) => variable.startsWith('NODE_CHANNEL_SERIALIZATION_MODE='));
-  const child = spawn(file, args, {
-    stdio: channel ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
-    serialization: mode?.endsWith('=advanced') === true ? 'advanced' : 'json',
-  });
+  let child: ChildProcess;
+  try {
+    child = spawn(file, args, {
+      stdio: channel ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+      serialization: mode?.endsWith('=advanced') === true ? 'advanced' : 'json',
+    });
+  } catch (error) {
+    return refusal(error as NodeJS.ErrnoException);
+  }
   const relayed = channel ? relay(child) : undefined;
   if (child.pid === undefined) {
     const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
-    return { code: error.code ?? error.message };
+    return refusal(error);
   }
   // Whatever else fails: its end is what counts.
   child.on('error', () => {});

@@ -190,6 +190,13 @@ describe.each([
     expect(ended.stderr).toBe(`groupaffinity: ${command[0]}: ${why}\n`);
   });
 
+  it.runIf(process.platform === 'linux')('an environment that is too long with what run adds: status 126', async () => {
+    // One variable may have 128 KiB (execve(2)).
+    const longest = '--title='.padEnd(131_072 - 'NODE_OPTIONS='.length - 1, 'x');
+    const ended = await placing(options, ['true'], { env: { NODE_OPTIONS: longest } }).ended;
+    expect(ended).toMatchObject({ status: 126, stderr: 'groupaffinity: true: its arguments and environment are too long\n' });
+  });
+
   it('a file that is no program is none; a script without a first line is one for the shell', async () => {
     using folder = new Folder({ broken: 'x', script: 'echo "$1 by the shell"' });
     expect(await placing(options, [folder.file('broken')]).ended).toMatchObject({ status: 126 });

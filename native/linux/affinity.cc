@@ -11,7 +11,6 @@
 #include <bit>
 #include <cerrno>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "../platform.h"
@@ -19,7 +18,7 @@
 #include "counter.h"
 #include "kernel_calls.h"
 #include "sysfs_text.h"
-#include "whole_file.h"
+#include "thread_status.h"
 
 namespace groupaffinity {
 namespace {
@@ -109,18 +108,6 @@ bool running_cpus(Words words) noexcept {
   return true;
 }
 
-// sched_getaffinity() hides the CPUs of a thread's set that are offline; /proc shows them (proc(5), Cpus_allowed), and
-// only that can be given back bit for bit. Empty where /proc can't be read.
-CpuSet cpus_allowed(const char* status_path) noexcept {
-  std::array<char, 32768> buffer;
-  std::string whole;
-  CpuSet cpus;
-  // A process may be in so many groups that they fill it, and they come first.
-  if (const auto field = status_field(whole_of(slurp(status_path, buffer), buffer, status_path, whole), "Cpus_allowed"))
-    static_cast<void>(parse_cpumask(*field, cpus));
-  return cpus;
-}
-
 [[gnu::noinline]] Word clock() noexcept {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -201,6 +188,7 @@ void widen_to_everything(Words exact) {
 [[gnu::noinline]] void learn_exact(ThreadMemory& mine, ConstWords view, Words exact) {
   const Words wide = mine[Memory::wide_exact];
   copy(view, mine[Memory::wide_view]);
+  // sched_getaffinity() hides offline CPUs of the set, and only with them is it given back bit for bit.
   copy_set(cpus_allowed("/proc/thread-self/status"), wide);
   if (!subset(view, wide)) copy(view, wide);
   widen_to_everything(wide);

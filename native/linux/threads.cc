@@ -14,6 +14,7 @@
 #include "../platform.h"
 #include "cgroup.h"
 #include "sysfs_text.h"
+#include "thread_status.h"
 #include "whole_file.h"
 
 namespace groupaffinity {
@@ -131,29 +132,19 @@ std::vector<Word> running_part(ConstWords wanted) {
   return part;
 }
 
-// The CPUs that /proc says a thread may use; empty where it can't be read.
-CpuSet cpus_allowed(std::uint64_t thread) {
-  std::array<char, 32768> buffer;
-  std::string whole;
-  CpuSet allowed;
-  const std::string path = task_folder(0) + std::to_string(thread) + "/status";
-  const std::string_view status = whole_of(file_text(path, buffer), buffer, path, whole);
-  if (const auto field = status_field(status, "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, allowed));
-  return allowed;
-}
-
 // What brings a thread's set back bit for bit: its offline CPUs are shown by /proc only, and a thread that has all of
 // its cpuset follows it only with a set of everything. Where the cpuset changes meanwhile both are read again.
 Result exact_set(std::uint64_t thread, Words exact) {
+  const std::string status_path = task_folder(0) + std::to_string(thread) + "/status";
   for (int round = 0; round < 8; ++round) {
     if (const int error = get(static_cast<pid_t>(thread), exact); error != 0) return failure(error);
-    const CpuSet allowed = cpus_allowed(thread);
+    const CpuSet allowed = cpus_allowed(status_path);
     for (std::size_t i = 0; i < exact.size() && i < allowed.words().size(); ++i) exact[i] |= allowed.words()[i];
     if (holds_own_cpuset(exact)) {
       std::ranges::fill(exact, ~Word{0});
       break;
     }
-    if (cpus_allowed(thread) == allowed) break;
+    if (cpus_allowed(status_path) == allowed) break;
   }
   return {};
 }
@@ -219,6 +210,15 @@ bool read_state(const std::string& folder, std::uint64_t thread, ThreadState& st
 }
 
 }  // namespace
+
+CpuSet cpus_allowed(const std::string& status_path) {
+  std::array<char, 32768> buffer;
+  std::string whole;
+  CpuSet allowed;
+  const std::string_view status = whole_of(file_text(status_path, buffer), buffer, status_path, whole);
+  if (const auto field = status_field(status, "Cpus_allowed")) static_cast<void>(parse_cpumask(*field, allowed));
+  return allowed;
+}
 
 Result get_priority(std::uint64_t thread, std::int32_t& level) noexcept {
   if (!is_ours(thread)) return {Outcome::gone, 0};

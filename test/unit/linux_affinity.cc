@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../../native/linux/cgroup.h"
+#include "../../native/linux/thread_status.h"
 #include "../../native/platform.h"
 
 using namespace groupaffinity;
@@ -74,6 +75,13 @@ void check(bool truth, const char* what) {
   for (const std::string& line : story) std::printf("  %s\n", line.c_str());
 }
 
+CpuSet set_of(Word bits) {
+  CpuSet cpus;
+  for (std::uint32_t cpu = 0; cpu < 64; ++cpu)
+    if (((bits >> cpu) & 1) != 0) cpus.add(cpu);
+  return cpus;
+}
+
 void tell(const char* what, Word operand, int outcome) {
   char line[160];
   std::snprintf(line, sizeof line, "%s %llx -> %d; online %llx cpuset %llx allowed %llx", what,
@@ -85,11 +93,7 @@ void tell(const char* what, Word operand, int outcome) {
 }  // namespace
 
 int fake_open(const char* path, int, ...) {
-  if (std::strstr(path, "/cpu/online") != nullptr) return file(list(online));
-  if (std::strstr(path, "thread-self/status") == nullptr) return -1;
-  char text[80];
-  std::snprintf(text, sizeof text, "Name:\tx\nCpus_allowed:\t%llx\n", static_cast<unsigned long long>(pinned.allowed));
-  return file(text);
+  return std::strstr(path, "/cpu/online") != nullptr ? file(list(online)) : -1;
 }
 
 int fake_clock(clockid_t, timespec* time) {
@@ -113,9 +117,10 @@ long fake_get_affinity(std::span<Word> words) noexcept {
 
 long fake_set_affinity(std::span<const Word> words) noexcept { return ask(pinned, words[0]) ? 0 : -EINVAL; }
 
+CpuSet cpus_allowed(const std::string&) { return set_of(pinned.allowed); }
+
 bool read_own_cpuset(CpuSet& cpus) {
-  for (std::uint32_t cpu = 0; cpu < 64; ++cpu)
-    if (((cpuset >> cpu) & 1) != 0) cpus.add(cpu);
+  cpus = set_of(cpuset);
   return cpuset_known;
 }
 }  // namespace groupaffinity

@@ -12,7 +12,7 @@ import type {
 } from '../bench/result.ts';
 import { median } from '../bench/statistics.ts';
 import { contrast } from '../bench/summary.ts';
-import { table } from './table.ts';
+import { plain, table } from './table.ts';
 
 /** A column and what stands in it; the ones with the highest `spare` go first where the line is too short. */
 interface Column<T> {
@@ -218,13 +218,15 @@ function cause({ verdict, floorSpeed, ratioSpeed }: Difference): string {
   return '';
 }
 
+const inset = (line: string): string => `  ${plain(line)}`;
+
 export function comparison({ before, machines, changes, differences }: Comparison, width: number): string {
   const compared = differences.filter(({ verdict }) => verdict !== "can't be compared");
   const others = differences.filter(({ verdict }) => verdict === "can't be compared");
   return [
-    `Against the run of ${before}`,
-    ...(machines.length > 0 ? [['Another machine, so nothing can be compared:', ...machines.map((line) => `  ${line}`)].join('\n')] : []),
-    ...(changes.length > 0 ? [['Also changed:', ...changes.map((line) => `  ${line}`)].join('\n')] : []),
+    `Against the run of ${plain(before)}`,
+    ...(machines.length > 0 ? [['Another machine, so nothing can be compared:', ...machines.map(inset)].join('\n')] : []),
+    ...(changes.length > 0 ? [['Also changed:', ...changes.map(inset)].join('\n')] : []),
     ...(compared.length > 0
       ? [
           fitted<Difference>(
@@ -243,7 +245,7 @@ export function comparison({ before, machines, changes, differences }: Compariso
         ]
       : []),
     ...(others.length > 0 && machines.length === 0
-      ? [others.map(({ id, reason }) => wrapped(`can’t be compared  ${id}: ${reason}`, width, 6)).join('\n')]
+      ? [others.map(({ id, reason }) => wrapped(plain(`can’t be compared  ${id}: ${reason}`), width, 6)).join('\n')]
       : []),
   ].join('\n\n');
 }

@@ -16,6 +16,7 @@ import { picture } from '../machine/picture.ts';
 import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
+import { plain } from './table.ts';
 import { thisMachine } from './this-machine.ts';
 import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
@@ -47,7 +48,7 @@ function readDocument(option: string, file: string): BenchDocument {
     return parseDocument(readFileSync(file, 'utf8'));
   } catch (error) {
     const said = error instanceof SyntaxError ? `${file}: ${error.message}` : (error as Error).message;
-    throw new UsageError(`${option}: ${said}`, usage);
+    throw new UsageError(`${option}: ${plain(said)}`, usage);
   }
 }
 

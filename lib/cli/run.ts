@@ -32,8 +32,8 @@ PLAN   a unit, a seat each: cpu, core, l3, numa, group, package; with options, a
        count=N|quota  within=WHERE  exclude=WHERE  prefer=performance|efficiency  pack
        or the CPUs of each seat: 0-1/2-3
 
-Exit status: the command's own, and its signal; 127 there is no such command, 126 it can't be run, 2 wrong usage or no
-such CPUs, 3 not supported here.`;
+Exit status: the command's own, and its signal; 127 there is no such command, 126 it can't be run, 2 wrong usage, no
+such CPUs or no temporary folder, 3 not supported here.`;
 
 function split(args: string[]): { own: string[]; command: string[] } {
   const at = args.indexOf('--');

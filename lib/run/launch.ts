@@ -17,8 +17,9 @@ function setOut(order: Order): void {
   process.env['NODE_OPTIONS'] = withPlacing(process.env['NODE_OPTIONS']);
 }
 
-/** ms: what the program sent before its end has come by then. */
+/** ms: what the program sent before its end has come by then; and so often, where others go on sending. */
 const quiet = 100;
+const rounds = 10;
 
 /**
  * Messages between the program and this process's parent. What it returns is for the program's end, and resolves when all that
@@ -46,12 +47,12 @@ function relay(child: ChildProcess): () => Promise<void> {
   return async () => {
     const closed = new Promise((resolve) => child.once('disconnect', resolve));
     let before;
-    do {
+    for (let round = 0; round < rounds && child.connected && sent !== before; round += 1) {
       before = sent;
-      if (child.connected) await Promise.race([closed, pause(quiet, undefined, { ref: false })]);
+      await Promise.race([closed, pause(quiet, undefined, { ref: false })]);
       // What came meanwhile is read after that, where this thread was late.
       await turn();
-    } while (child.connected && sent !== before);
+    }
     // Of a message that was cut it would wait for the rest.
     child.channel?.unref();
     if (child.connected) child.disconnect();

@@ -30,8 +30,8 @@ class Tail {
 }
 
 /**
- * Lines, not empty, that other processes append to a file, each time opening it by its name. A long file that was read is put away for
- * a new one, so that a run of months needs no more room than one of minutes.
+ * Lines, not empty, that other processes append to a file, each time opening it by its name. A long file that was read is
+ * put away for a new one, so that a run of months needs no more room than one of minutes.
  */
 export class Lines {
   readonly #file: string;

@@ -28,7 +28,7 @@ export class WholeFile {
       const mode = (found?.mode ?? 0o666) & 0o777;
       writeFileSync(this.#beside, text, { flag: 'wx', mode });
       // The umask is for new files.
-      if (found !== undefined) chmodSync(this.#beside, mode);
+      if (found !== undefined && (statSync(this.#beside).mode & 0o777) !== mode) chmodSync(this.#beside, mode);
       renameSync(this.#beside, this.#file);
     } catch (error) {
       rmSync(this.#beside, { force: true });

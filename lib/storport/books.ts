@@ -49,7 +49,7 @@ const books = {
   /** What the group exchange that was done last wanted: often what the next one finds, and then this is the bigint to tell. */
   last: 0n,
   lastGroup: 0,
-  /** Counts the calls of Set: one that a caller's structure makes while another stores into it is seen. */
+  /** Counts the group exchanges: one that a caller's structure brings about while a Set stores into it is seen. */
   turn: 0,
 };
 
@@ -72,6 +72,7 @@ const wantAffinity = (from: STOR_GROUP_AFFINITY): boolean => want(from.Mask, fro
 const setLast = (mask: bigint, group: number): void => {
   books.last = mask;
   books.lastGroup = group;
+  books.turn = (books.turn + 1) | 0;
   words32[lastGroup] = group;
 };
 
@@ -142,8 +143,8 @@ function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY 
     before = slice(readOwn());
     coverUser();
   }
-  remember(before.mask, before.group, previous, overUser, zeroOverUser);
   defer({ mask: active, group });
+  remember(before.mask, before.group, previous, overUser, zeroOverUser);
   return undefined;
 }
 
@@ -183,7 +184,6 @@ function isStored(mask: bigint, group: number): boolean {
 export const setSystem = (to: STOR_GROUP_AFFINITY, previous: STOR_GROUP_AFFINITY | null, zeroOverUser: boolean): Outcome | undefined => {
   const { Mask: mask, Group: group } = to;
   const isSound = isZero(to.Reserved);
-  books.turn = (books.turn + 1) | 0;
   const { turn } = books;
   // What is to be told nearly always. Whatever is wrong with the structure shows here, before the thread moves, and what
   // follows a system call runs cold.

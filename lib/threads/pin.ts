@@ -127,7 +127,7 @@ export function withAffinity<T>(where: Where, fn: () => T): T {
     here.restore();
     throw error;
   }
-  if (isLater) return Promise.resolve(result).finally(() => here.restore()) as T;
+  if (isLater) return new Promise((resolve) => resolve(result)).finally(() => here.restore()) as T;
   here.restore();
   return result;
 }

@@ -82,10 +82,11 @@ void hand_on() noexcept {
 
 void forward(int signal, siginfo_t* info, void*) noexcept {
   const int error = errno;
-  // A terminal sends to the whole foreground group, the receiver included; only a hangup goes to the session's leader
-  // alone (setpgid(2), tty_ioctl(4)).
-  const bool by_terminal = info->si_code == SI_KERNEL && !(signal == SIGHUP && getsid(0) == getpid());
-  if (!by_terminal) {
+  // What the kernel sends for a terminal goes to the whole foreground group, the receiver included, and only a hangup
+  // to the session's leader alone (setpgid(2), tty_ioctl(4)); what it sends for limits and timers is this process's
+  // own.
+  const bool by_kernel = info->si_code == SI_KERNEL && !(signal == SIGHUP && getsid(0) == getpid());
+  if (!by_kernel) {
     waiting.fetch_or(bit_of(signal));
     hand_on();
   }

@@ -59,7 +59,7 @@ const failures = ({ found: { checks } }: Visited): Check[] => checks.filter(({ v
 async function visit(machine: Machine): Promise<Visited> {
   const first = await tried(machine);
   const second = machine.searches !== true && failures(first).length > 0 ? await tried(machine) : undefined;
-  const visited = second ?? first;
+  const visited = second !== undefined && second.found.count('pass') > 0 ? second : first;
   const { name } = machine;
   const { found, seconds } = visited;
   const { system, node, cpus, groups, checks } = found;

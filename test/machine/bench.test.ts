@@ -163,11 +163,11 @@ describe('groupaffinity bench --quick --json', () => {
       expect(stays?.speed?.value).toBeGreaterThan(0);
       expect(revert).toMatchObject({ verdict: "can't be compared", reason: 'not measured before' });
 
-      writeFileSync(before, JSON.stringify({ ...document, machine: { ...document.machine, cpuModel: 'Z80' } }));
+      writeFileSync(before, JSON.stringify({ ...document, machine: { ...document.machine, cpuModel: 'Z\u001b[2J80' } }));
       const { status, stdout } = command('--quick', '--compare', before, 'set.stays');
       expect(status).toBe(0);
       expect(stdout).toContain('Another machine, so nothing can be compared:');
-      expect(stdout).toContain('processor: Z80 before');
+      expect(stdout).toContain('processor: Z [2J80 before');
       expect(stdout).not.toMatch(/\b(faster|slower)\b/);
     },
     patience,

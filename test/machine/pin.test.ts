@@ -66,9 +66,12 @@ describe('pin', () => {
       after.push(exactly());
       try { withAffinity([b], () => { look(); return { get then() { throw new Error('x'); } }; }); } catch {}
       after.push(exactly());
+      const odd = Object.defineProperty(Promise.resolve(), 'constructor', { get: () => { throw new Error('x'); } });
+      await withAffinity([b], () => { look(); return odd; }).catch(() => {});
+      after.push(exactly());
       export default { before, inside, after, value };`);
-    expect(seen.inside).toEqual([`${b}`, `${b}`, `${b}`, `${b}`, `${b}`]);
-    expect(seen.after).toEqual(Array.from({ length: 5 }, () => seen.before));
+    expect(seen.inside).toEqual(Array.from({ length: 6 }, () => `${b}`));
+    expect(seen.after).toEqual(Array.from({ length: 6 }, () => seen.before));
     expect(seen.value).toBe(7);
   });
 

@@ -191,8 +191,9 @@ describe.each([
   });
 
   it.runIf(process.platform === 'linux')('an environment that is too long with what run adds: status 126', async () => {
-    // One variable may have 128 KiB (execve(2)).
-    const longest = '--title='.padEnd(131_072 - 'NODE_OPTIONS='.length - 1, 'x');
+    // One variable may have 32 pages (execve(2)).
+    const most = 32 * Number(spawnSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }).stdout);
+    const longest = '--title='.padEnd(most - 'NODE_OPTIONS='.length - 1, 'x');
     const ended = await placing(options, ['true'], { env: { NODE_OPTIONS: longest } }).ended;
     expect(ended).toMatchObject({ status: 126, stderr: 'groupaffinity: true: its arguments and environment are too long\n' });
   });
@@ -317,6 +318,14 @@ describe.each([
     const last = got.at(-1) as { other: number };
     expect([got.length, runs(last.other)]).toEqual([1001, true]);
     process.kill(last.other);
+  });
+
+  it('ends with the program, though somebody else goes on sending', async () => {
+    const endless = 'while :; do echo 1 >&3; sleep 0.02; done & echo $! >&2; exit 3';
+    const running = placing(options, ['sh', '-c', endless], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const { status, stderr } = await running.ended;
+    expect(status).toBe(3);
+    await expect.poll(() => runs(Number(stderr.split('\n')[0])), { timeout: 10_000 }).toBe(false);
   });
 
   it('messages pass between the program and its grandparent', async () => {

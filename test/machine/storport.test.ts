@@ -273,6 +273,25 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     expect(seen).toEqual({ stopped: 100, wrong: [] });
   });
 
+  it.runIf(two)('a structure that throws at DISPATCH_LEVEL leaves a set that a revert takes back', async () => {
+    const seen = await inOwnProcess<{ threw: string | undefined; on: string[]; same: boolean }>(`${imports}
+      import { KeLowerIrql, KeRaiseIrql } from 'groupaffinity/wdm';
+      const before = exactly();
+      const old = { value: 0 };
+      const angry = Object.defineProperty(junk(), 'Mask', { get: () => 0n, set: (mask) => { if (mask !== 0n) throw new Error('no mask'); } });
+      KeRaiseIrql(2, old);
+      const threw = failure(() => Set(ext, null, at(b), angry))?.message;
+      KeLowerIrql(old.value);
+      const on = [byProc()];
+      const here = pin([a]);
+      on.push(byProc());
+      Revert(ext, null, new STOR_GROUP_AFFINITY());
+      on.push(byProc());
+      here.restore();
+      export default { threw, on, same: exactly() === before };`);
+    expect(seen).toEqual({ threw: 'no mask', on: [`${b}`, `${b}`, `${a}`], same: true });
+  });
+
   it.runIf(two)('so is one whose structure throws after the thread has moved', async () => {
     const seen = await inOwnProcess<{ threw: string | undefined; status: string; same: boolean }>(`${imports}
       const before = exactly();
@@ -285,7 +304,10 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
     expect(seen).toEqual({ threw: 'no zero', status: 'SUCCESS', same: true });
   });
 
-  it.runIf(two)('a set that comes while another one stores PreviousAffinity is done before it', async () => {
+  it.runIf(two).each([
+    ['set', 'Set(ext, null, at(b), null)'],
+    ['revert', 'Revert(ext, null, at(b))'],
+  ])('a %s that comes while a set stores PreviousAffinity is done before it', async (_, call) => {
     const seen = await inOwnProcess<{ status: string; on: string; told: boolean; next: boolean }>(`${imports}
       Set(ext, null, at(a), null);
       let mask = 0n;
@@ -295,7 +317,7 @@ describe('StorPortSetSystemGroupAffinityThread and StorPortRevertToUserGroupAffi
         set: (value) => {
           mask = value;
           times += 1;
-          if (times === 1) Set(ext, null, at(b), null);
+          if (times === 1) ${call};
         },
       });
       const set = name(Set(ext, null, at(a), nosy));

@@ -132,7 +132,7 @@ export interface Native {
    * the same for wanted group and mask; previous, previous group and mask are filled. Answers nothing where it is done, a
    * system affinity was in force, and its group and mask are what the exchange before this one wanted, and not those of
    * the user affinity; else `done`. Whoever has noted what was wanted writes that group into `lastGroup`. Over a user
-   * affinity: user ← previous, `systemInForce` ← `begun`.
+   * affinity: user ← previous, `systemInForce` ← `systemBegun`.
    */
   readonly exchangeGroup: () => Outcome | undefined;
   /** the calling thread's set ← wanted, which an exchange gave as previous */
@@ -498,7 +498,7 @@ export const wantedGroup = 0;
 /** Not 0 while a system affinity is in force on this thread: other threads ask for it (`hasSystemAffinity`). */
 export const systemInForce = 1;
 /** In `systemInForce`: since the last group exchange. */
-export const begun = 2;
+export const systemBegun = 2;
 export const previousGroup = 4;
 export const osError = 5;
 /** The group that the exchange done last wanted: JavaScript says so when it has noted that, the addon takes it back. */

@@ -41,8 +41,8 @@ struct alignas(kLineWords * sizeof(Word)) Line {
 // affinity while a system affinity is in force. With the first of them it is one line where masks have one word.
 struct Operands {
   std::uint32_t wanted_group;
-  // Not 0 while a system affinity is: kBegun from the group exchange that began it, until JavaScript has noted that or
-  // the next one comes.
+  // Not 0 while a system affinity is: kSystemBegun from the group exchange that began it, until JavaScript has noted
+  // that or the next one comes.
   std::uint32_t system_in_force;
   Word wanted_mask;
   std::uint32_t previous_group;
@@ -57,7 +57,7 @@ struct Operands {
   Word user_mask;
 };
 constexpr std::uint32_t kNoGroup = UINT32_MAX;
-constexpr std::uint32_t kBegun = 2;
+constexpr std::uint32_t kSystemBegun = 2;
 constexpr std::size_t kSets = sizeof(Operands) / sizeof(Word);
 static_assert(offsetof(Operands, wanted_mask) == 8 && offsetof(Operands, previous_mask) == 24 &&
               offsetof(Operands, last_mask) == 40 && kSets == 7);
@@ -164,7 +164,7 @@ void tell_previous(Operands& operands, GroupMask slice) noexcept {
 void cover_user(Environment& here) noexcept {
   std::uint32_t& in_force = here.operands->system_in_force;
   if (in_force == 0) std::ranges::copy(here.previous, here.user.begin());
-  in_force = in_force == 0 ? kBegun : 1;
+  in_force = in_force == 0 ? kSystemBegun : 1;
 }
 
 [[gnu::noinline]] napi_value group_not_exchanged(Environment& here, Result result, GroupMask slice) noexcept {

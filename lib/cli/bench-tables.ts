@@ -12,7 +12,8 @@ import type {
 } from '../bench/result.ts';
 import { median } from '../bench/statistics.ts';
 import { contrast } from '../bench/summary.ts';
-import { plain, table } from './table.ts';
+import { plain } from './plain-text.ts';
+import { table } from './table.ts';
 
 /** A column and what stands in it; the ones with the highest `spare` go first where the line is too short. */
 interface Column<T> {

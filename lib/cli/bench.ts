@@ -13,10 +13,10 @@ import { AffinityError } from '../errors.ts';
 import { topology, type Topology } from '../machine/topology.ts';
 import { comparison, tables, wrapped } from './bench-tables.ts';
 import { picture } from '../machine/picture.ts';
+import { plain } from './plain-text.ts';
 import { ProgressLine } from './progress-line.ts';
 import { near, select } from './selection.ts';
 import { StopSignals } from './stop-signals.ts';
-import { plain } from './table.ts';
 import { thisMachine } from './this-machine.ts';
 import { checkWritable, exitStatus, UsageError } from './usage.ts';
 

@@ -1,4 +1,4 @@
-import { plain } from './table.ts';
+import { plain } from './plain-text.ts';
 
 /** One line on a terminal that the next one replaces; nothing where standard error is no terminal. */
 export class ProgressLine {

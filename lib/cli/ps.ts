@@ -6,8 +6,9 @@ import { endBy } from '../run/launch.ts';
 import { nodeProcesses, seeProcess, type SeenProcess } from '../threads/processes.ts';
 import type { ThreadRole } from '../threads/roles.ts';
 import type { Listed } from '../threads/threads.ts';
+import { plain } from './plain-text.ts';
 import { redraw, type Room } from './screen.ts';
-import { plain, table } from './table.ts';
+import { table } from './table.ts';
 import { exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity ps [--json] [--watch[=SECONDS]] [PID...]

@@ -8,8 +8,9 @@ import { readResults } from '../report/read.ts';
 import type { Failure, FleetReport } from '../report/result.ts';
 import { summarize } from '../report/summary.ts';
 import { wrapped } from './bench-tables.ts';
+import { plain } from './plain-text.ts';
 import { ProgressLine } from './progress-line.ts';
-import { plain, table } from './table.ts';
+import { table } from './table.ts';
 import { checkWritable, exitStatus, UsageError } from './usage.ts';
 
 export const usage = `Usage: groupaffinity report [--json] [--html FILE] DIR

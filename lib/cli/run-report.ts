@@ -3,7 +3,8 @@ import { CpuSet } from '../machine/cpu-set.ts';
 import type { Order } from '../run/order.ts';
 import type { PlacedProcess, Sighting } from '../run/sightings.ts';
 import type { ThreadRole } from '../threads/roles.ts';
-import { plain, table } from './table.ts';
+import { plain } from './plain-text.ts';
+import { table } from './table.ts';
 
 const order: readonly ThreadRole[] = ['main', 'worker', 'libuv', 'v8', 'inspector', 'other'];
 

@@ -1,5 +1,4 @@
-/** A text as a terminal may show it, in one line: names, arguments and files come from anybody. */
-export const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, ' ');
+import { plain } from './plain-text.ts';
 
 /** Columns as wide as their widest cell; numbers to the right, and what stands in the columns of `right`. */
 export function table(heads: readonly string[], rows: readonly (readonly (string | number)[])[], right: readonly string[] = []): string {

@@ -136,8 +136,9 @@ function setDeferred(mask: bigint, group: number, previous: STOR_GROUP_AFFINITY 
   if (books.pending === undefined) books.wasSystem = systemActive();
   let before: GroupMask;
   if (books.pending !== undefined && books.pending !== 'user') {
-    const { outcome: possible, active: part } = judge(books.pending);
-    before = possible === Outcome.done ? { group: books.pending.group, mask: part } : books.pending;
+    // What is left of it, or all of it where nothing is.
+    const { pending } = books;
+    before = { group: pending.group, mask: judge(pending).active || pending.mask };
   } else if (systemActive()) before = slice(overUser ? userSet() : readOwn());
   else {
     before = slice(readOwn());

@@ -3,7 +3,7 @@
  * and a system affinity, which the StorPort routines set over it for a while ("KeSetSystemGroupAffinityThread").
  * While a system affinity is active it alone is in force; changes of the user affinity wait below it.
  */
-import { begun, inForce, native, osError, operands32, Outcome, previous, systemInForce, user, wanted } from '../binding.ts';
+import { inForce, native, osError, operands32, Outcome, previous, systemBegun, systemInForce, user, wanted } from '../binding.ts';
 import { AffinityError, osDetails } from '../errors.ts';
 import { CpuSet } from '../machine/cpu-set.ts';
 import { processGroups, readCpus } from '../machine/group-table.ts';
@@ -59,7 +59,7 @@ export function coverUser(): void {
 
 /** Whether the group exchange that was done last came over the user affinity, which waits below it now; told once. */
 export function hasCoveredUser(): boolean {
-  if (operands32[systemInForce] !== begun) return false;
+  if (operands32[systemInForce] !== systemBegun) return false;
   operands32[systemInForce] = 1;
   return true;
 }

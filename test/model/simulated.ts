@@ -3,12 +3,12 @@
  * tests that need more groups than this machine has. It decides nothing that a document decides.
  */
 import {
-  begun,
   lastGroup,
   operandsOf,
   Outcome,
   previousGroup,
   previousMask,
+  systemBegun,
   systemInForce,
   userGroup,
   userMask,
@@ -226,7 +226,7 @@ export class SimulatedThread {
         const wasSystem = operands32[systemInForce] !== 0;
         if (outcome === undefined || outcome === trimmed) {
           if (!wasSystem) user.set(previous);
-          operands32[systemInForce] = wasSystem ? 1 : begun;
+          operands32[systemInForce] = wasSystem ? 1 : systemBegun;
         }
         if (outcome !== undefined) return outcome;
         const isLast = before.group === operands32[lastGroup] && before.mask === lastMask;

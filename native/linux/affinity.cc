@@ -18,7 +18,7 @@
 #include "counter.h"
 #include "kernel_calls.h"
 #include "sysfs_text.h"
-#include "thread_status.h"
+#include "threads.h"
 
 namespace groupaffinity {
 namespace {

@@ -1,3 +1,5 @@
+#include "threads.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -14,7 +16,6 @@
 #include "../platform.h"
 #include "cgroup.h"
 #include "sysfs_text.h"
-#include "thread_status.h"
 #include "whole_file.h"
 
 namespace groupaffinity {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "../../native/linux/cgroup.h"
-#include "../../native/linux/thread_status.h"
+#include "../../native/linux/threads.h"
 #include "../../native/platform.h"
 
 using namespace groupaffinity;
